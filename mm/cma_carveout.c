@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CMA areas named on the kernel command line
+ *
+ *	cma_carveout=<name>:<size>[@<base>][,...]
+ *
+ * does for machines without a device tree (PCs, virtual machines, User Mode
+ * Linux) what reusable shared-dma-pool nodes do for the others: each entry
+ * becomes a CMA area, a dmem region and a dma-buf heap.  The parameter may be
+ * given several times.  What cannot be had is left out, with one line that says
+ * which entry and why; the entries beside it are not affected.
+ *
+ * Called once while the kernel is single-threaded, after memory zones are known
+ * and before memblock hands memory to the page allocator.  Early parameters
+ * have not been parsed on every architecture at that point, so the command line
+ * is looked at directly.
+ */
+
+#define pr_fmt(fmt) "cma_carveout: " fmt
+
+#include <linux/cma.h>
+#include <linux/cma_carveout.h>
+#include <linux/ctype.h>
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/memblock.h>
+#include <linux/moduleparam.h>
+#include <linux/printk.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+
+#include <asm/setup.h>
+
+#include "cma.h"
+
+static struct cma *cma_carveouts[MAX_CMA_AREAS] __initdata;
+static unsigned int cma_carveout_count __initdata;
+static char cma_carveout_cmdline[COMMAND_LINE_SIZE] __initdata;
+
+/**
+ * cma_carveout_by_idx() - iterate over the areas named on the command line
+ * @idx: from 0
+ *
+ * Context: Initcalls.
+ * Return: The area (activated or not), NULL if there are no more.
+ */
+struct cma *__init cma_carveout_by_idx(unsigned int idx)
+{
+	return idx < cma_carveout_count ? cma_carveouts[idx] : NULL;
+}
+
+/* What is wrong with @name, or NULL.  What a device tree node may be called. */
+static const char *__init cma_carveout_check_name(const char *name)
+{
+	/* these are other heaps */
+	static const char * const taken[] = {
+		"default_cma_region", "system", "system_cc_shared",
+	};
+	const char *c;
+	unsigned int i;
+
+	if (!*name)
+		return "the name is empty";
+	if (strlen(name) >= CMA_MAX_NAME)
+		return "the name is too long";
+	for (c = name; *c; c++)
+		if (!isalnum(*c) && !strchr("._+-@", *c))
+			return "the name has a character other than A-Z a-z 0-9 . _ + - @";
+	if (!isalnum(*name))
+		return "the name does not start with a letter or digit";
+
+	for (i = 0; i < ARRAY_SIZE(taken); i++)
+		if (!strcmp(name, taken[i]))
+			return "the name belongs to another heap";
+	for (i = 0; i < cma_area_count; i++)
+		if (!strcmp(name, cma_areas[i].name))
+			return "another CMA area has the name";
+	return NULL;
+}
+
+/* What is wrong with reserving @size bytes at @base, or NULL. */
+static const char *__init cma_carveout_check_base(phys_addr_t base,
+						  phys_addr_t size)
+{
+	phys_addr_t at;
+
+	if (!IS_ALIGNED(base, CMA_MIN_ALIGNMENT_BYTES))
+		return "the base is not aligned to a pageblock";
+	if (base + size < base || !memblock_is_region_memory(base, size))
+		return "not all of it is memory";
+	for (at = base; at < base + size; at += CMA_MIN_ALIGNMENT_BYTES)
+		if (!memblock_is_map_memory(at))
+			return "not all of it is memory";
+	if (memblock_is_region_reserved(base, size))
+		return "part of it is reserved already";
+	return NULL;
+}
+
+/* Parses one entry and reserves it.  Return: what went wrong, or NULL. */
+static const char *__init cma_carveout_add(char *entry)
+{
+	unsigned long long size, base = 0;
+	const char *wrong, *name = strsep(&entry, ":");
+	bool fixed;
+	struct cma *cma;
+	char *p;
+	int err;
+
+	if (!entry)
+		return "no size: expected <name>:<size>[@<base>]";
+	wrong = cma_carveout_check_name(name);
+	if (wrong)
+		return wrong;
+
+	if (!isdigit(*entry))
+		return "the size is not a number";
+	size = memparse(entry, &p);
+	fixed = *p == '@';
+	if (fixed) {
+		if (!isdigit(p[1]))
+			return "the base is not a number";
+		base = memparse(p + 1, &p);
+	}
+	if (*p)
+		return "there is something after the size or base";
+
+	if (!size)
+		return "the size is 0";
+	if (size > memblock_phys_mem_size() || base > (phys_addr_t)-1)
+		return "there is not so much memory";
+	/* whole pageblocks, as CMA has them */
+	size = ALIGN(size, (u64)CMA_MIN_ALIGNMENT_BYTES);
+
+	if (fixed) {
+		wrong = cma_carveout_check_base(base, size);
+		if (wrong)
+			return wrong;
+	}
+	if (cma_area_count == MAX_CMA_AREAS)
+		return "there are CONFIG_CMA_AREAS areas already";
+
+	err = cma_declare_contiguous(base, size, 0, 0, 0, fixed, name, &cma);
+	if (err == -ENOMEM)
+		return "no free range of memory is large enough";
+	if (err)
+		return "the range cannot be reserved";
+
+	cma_carveouts[cma_carveout_count++] = cma;
+	pr_info("%s: %llu MiB\n", name, size / SZ_1M);
+	return NULL;
+}
+
+static int __init cma_carveout_param(char *param, char *val,
+				     const char *unused, void *arg)
+{
+	char shown[80], *entry;
+
+	if (strcmp(param, "cma_carveout"))
+		return 0;
+
+	while ((entry = strsep(&val, ","))) {
+		const char *wrong;
+
+		/* parsing cuts the entry up */
+		strscpy(shown, entry);
+		wrong = cma_carveout_add(entry);
+		if (wrong)
+			pr_err("\"%s\" left out: %s\n", shown, wrong);
+	}
+	return 0;
+}
+
+/**
+ * cma_carveout_reserve() - reserve the areas that cma_carveout= asks for
+ *
+ * Context: Boot, between the initialisation of zones and the end of memblock.
+ */
+void __init cma_carveout_reserve(void)
+{
+	strscpy(cma_carveout_cmdline, boot_command_line);
+	parse_args("cma_carveout", cma_carveout_cmdline, NULL, 0, 0, 0, NULL,
+		   cma_carveout_param);
+}
+
+/* Known, and dealt with long before: not to be passed on to init. */
+static int __init cma_carveout_known(char *str)
+{
+	return 1;
+}
+__setup("cma_carveout=", cma_carveout_known);
