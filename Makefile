@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+SERIES ?= 7.3
+ARCH ?= arm64
+export SERIES ARCH VARIANT KERNEL_SRC REFRESH
+
+# the demo's board
+demo: export ARCH = arm64
+
+.PHONY: help deps fetch kernel stock boot demo check check-fast overlay clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@echo "make TARGET [SERIES=7.3] [ARCH=arm64|arm|um] [KERNEL_SRC=TREE or TARBALL]"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install the Debian packages that building and booting needs
+	@vm/deps
+
+fetch: deps ## get the kernel source (REFRESH=1: ask the mirror for a newer one)
+	@vm/fetch
+
+kernel: deps ## build build/SERIES/ARCH: kernel with the overlay and patches
+	@vm/build
+
+stock: deps ## build build/SERIES/ARCH-stock: same configuration, nothing of ours
+	@FLAVOUR=stock vm/build
+
+boot: deps ## an interactive shell in a guest with carveouts
+	@vm/build > /dev/null
+	@vm/initramfs > /dev/null
+	@vm/boot --run shell $(if $(filter um,$(ARCH)),--append "cma_carveout=display:32M$(comma)video:64M")
+
+demo: deps ## the main job on an arm64 board in QEMU, from nothing
+	@vm/build > /dev/null
+	@vm/initramfs > /dev/null
+	@vm/demo/run
+
+check: deps ## all tests: User Mode Linux, arm64, 32-bit arm
+	@vm/check
+
+check-fast: deps ## the tests that User Mode Linux can run, seconds once built
+	@vm/check fast
+
+overlay: ## lay overlay and patches over your own tree: make overlay TREE=/path/to/linux
+	@vm/tree --into "$(TREE)"
+
+clean: ## remove build/ (caches stay)
+	rm -rf build
+
+comma := ,

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The paths and names that every script in vm/ shares.  Source it, do not run
+# it; afterwards these are set:
+#
+#	top	the project's root
+#	cache	what may be lost but not quickly made again (tarballs, ccache)
+#	SERIES	kernel series, one of the files in vm/series/
+#	ARCH	kernel architecture, one that vm/configs/ has a fragment for
+#	flavour	"ours" (overlay and patches) or "stock" (neither)
+#	work	build/<series>: sources, one output folder for each architecture
+#	out	the kernel's O= directory
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/dmem-heaps
+SERIES=${SERIES:-7.3}
+ARCH=${ARCH:-arm64}
+flavour=${FLAVOUR:-ours}
+variant=${VARIANT:-}
+
+say() { printf '  %-8s %s\n' "$1" "$2" >&2; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+[ -f "$top/vm/series/$SERIES" ] || die "no kernel series '$SERIES' (vm/series/ has:" \
+	"$(cd "$top/vm/series" && echo [0-9]*))"
+[ -f "$top/vm/configs/$ARCH.config" ] || die "no configuration for ARCH=$ARCH (vm/configs/)"
+
+work=$top/build/$SERIES
+pristine=$work/stock-src
+case $flavour in
+ours)	src=$work/src ;;
+stock)	src=$pristine ;;
+*)	die "FLAVOUR is 'ours' or 'stock', not '$flavour'" ;;
+esac
+out=$work/$ARCH
+[ "$flavour" = ours ] || out=$out-$flavour
+[ -z "$variant" ] || out=$out-$variant
+
+# What differs from one architecture to the next, beside its config fragment:
+# the cross compiler, the kernel image and how QEMU is called (empty: UML).
+case $ARCH in
+arm64)
+	cross=aarch64-linux-gnu- image=arch/arm64/boot/Image debarch=arm64
+	qemu="qemu-system-aarch64 -M virt -cpu cortex-a57" console=ttyAMA0 ;;
+arm)
+	cross=arm-linux-gnueabihf- image=arch/arm/boot/zImage debarch=armhf
+	qemu="qemu-system-arm -M virt -cpu cortex-a15" console=ttyAMA0 ;;
+um)
+	cross='' image=linux debarch=$(dpkg --print-architecture) qemu='' console=tty0 ;;
+*)
+	die "ARCH=$ARCH has a config fragment but no compiler and machine in vm/env.sh" ;;
+esac
