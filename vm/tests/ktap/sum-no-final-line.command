@@ -1,0 +1,1 @@
+--sum boot-x86_64.sum boot-killed.sum boot-torn.sum boot-quoted.sum

@@ -1,0 +1,1 @@
+--sum boot-skipped.sum

@@ -1,0 +1,1 @@
+--sum boot-arm64.sum boot-arm64.sum

@@ -1,0 +1,1 @@
+--sum boot-x86_64.sum no-such.sum

@@ -1,0 +1,1 @@
+--sum boot-x86_64.sum boot-arm64.sum
