@@ -157,6 +157,10 @@ static int __init cma_carveout_param(char *param, char *val,
 
 	if (strcmp(param, "cma_carveout"))
 		return 0;
+	if (!val) {
+		pr_err("no value: expected <name>:<size>[@<base>][,...]\n");
+		return 0;
+	}
 
 	while ((entry = strsep(&val, ","))) {
 		const char *wrong;
