@@ -82,18 +82,29 @@ static const char *__init cma_carveout_check_name(const char *name)
 static const char *__init cma_carveout_check_base(phys_addr_t base,
 						  phys_addr_t size)
 {
-	phys_addr_t at;
-
+	/* CMA takes it for "anywhere" */
+	if (!base)
+		return "the base is 0";
 	if (!IS_ALIGNED(base, CMA_MIN_ALIGNMENT_BYTES))
 		return "the base is not aligned to a pageblock";
-	if (base + size < base || !memblock_is_region_memory(base, size))
+	/* within one of memblock's ranges, which differ in their flags */
+	if (base + size < base || !memblock_is_region_memory(base, size) ||
+	    !memblock_is_map_memory(base))
 		return "not all of it is memory";
-	for (at = base; at < base + size; at += CMA_MIN_ALIGNMENT_BYTES)
-		if (!memblock_is_map_memory(at))
-			return "not all of it is memory";
 	if (memblock_is_region_reserved(base, size))
 		return "part of it is reserved already";
 	return NULL;
+}
+
+/*
+ * Whether a reservation of @size leaves the kernel what it is about to need, the
+ * memory map above all, which comes from memblock too: an eighth of all memory.
+ */
+static bool __init cma_carveout_leaves_enough(u64 size)
+{
+	u64 all = memblock_phys_mem_size();
+
+	return memblock_reserved_size() + size + all / 8 <= all;
 }
 
 /* Parses one entry and reserves it.  Return: what went wrong, or NULL. */
@@ -130,6 +141,8 @@ static const char *__init cma_carveout_add(char *entry)
 		return "there is not so much memory";
 	/* whole pageblocks, as CMA has them */
 	size = ALIGN(size, (u64)CMA_MIN_ALIGNMENT_BYTES);
+	if (!cma_carveout_leaves_enough(size))
+		return "it would leave too little memory for the kernel";
 
 	if (fixed) {
 		wrong = cma_carveout_check_base(base, size);
@@ -155,7 +168,8 @@ static int __init cma_carveout_param(char *param, char *val,
 {
 	char shown[80], *entry;
 
-	if (strcmp(param, "cma_carveout"))
+	/* '-' is '_' here, as __setup() has it */
+	if (!parameq(param, "cma_carveout"))
 		return 0;
 	if (!val) {
 		pr_err("no value: expected <name>:<size>[@<base>][,...]\n");

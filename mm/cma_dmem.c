@@ -82,7 +82,8 @@ EXPORT_SYMBOL_GPL(cma_dmem_area_of);
 static void __init cma_dmem_add(struct cma *cma, const char *name)
 {
 	struct cma_dmem_area *area = &cma_dmem_areas[cma - cma_areas];
-	struct dmem_cgroup_init init = { .size = cma_get_size(cma) };
+	/* cma_get_size() is an unsigned long: short where addresses are longer */
+	struct dmem_cgroup_init init = { .size = (u64)cma->count << PAGE_SHIFT };
 	struct dmem_cgroup_region *region;
 	unsigned int i;
 

@@ -10,7 +10,6 @@
 #ifndef _CGROUP_DMEM_H
 #define _CGROUP_DMEM_H
 
-#include <linux/llist.h>
 #include <linux/types.h>
 
 /* One region's numbers in one cgroup. */

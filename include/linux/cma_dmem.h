@@ -27,19 +27,7 @@ struct cma_dmem_area {
 	struct dmem_cgroup_region *region;
 };
 
-#ifdef CONFIG_CMA
 const struct cma_dmem_area *cma_dmem_area_by_idx(unsigned int idx);
 const struct cma_dmem_area *cma_dmem_area_of(const struct cma *cma);
-#else
-static inline const struct cma_dmem_area *cma_dmem_area_by_idx(unsigned int idx)
-{
-	return NULL;
-}
-
-static inline const struct cma_dmem_area *cma_dmem_area_of(const struct cma *cma)
-{
-	return NULL;
-}
-#endif
 
 #endif /* _LINUX_CMA_DMEM_H */

@@ -45,12 +45,12 @@
  * Locking
  *	dmemcg_mutex	Finding: additions to and removals from the xarrays, pool
  *			->cs and ->region_node, region ->unregistered and
- *			->hidden, css ->dead.  Nests inside cgroup_mutex; nothing
- *			but GFP_NOWAIT allocations and a region's lock nests
- *			inside it.
+ *			->hidden, css ->dead.  Nests inside cgroup_mutex.  Inside
+ *			it are only spinlocks (the xarrays', a region's) and
+ *			allocations that do not reclaim.
  *	region->lock	Numbers: usage, peak and limits of all the region's pools.
  *			A leaf, irq safe, because memory may be given back in any
- *			context.
+ *			context that may take a spinlock.
  *	RCU		Lookups.  Pools and regions are freed after a grace period,
  *			so one that was found may be looked at, and charged after
  *			its reference count was raised from non-zero.
@@ -574,7 +574,7 @@ EXPORT_SYMBOL_GPL(dmem_cgroup_try_charge);
  *
  * To be called after the memory was given back.
  *
- * Context: Any.
+ * Context: Any that may take a spinlock.
  */
 void dmem_cgroup_uncharge(struct dmem_cgroup_pool_state *pool, u64 size)
 {
@@ -647,7 +647,7 @@ static void dmemcs_free(struct cgroup_subsys_state *css)
 {
 	struct dmemcg_state *cs = css_to_dmemcs(css);
 
-	/* slots that were reserved by somebody who then met ->dead */
+	/* slots whose reserver then met ->dead or ->unregistered */
 	xa_destroy(&cs->pools);
 	kfree(cs);
 }
@@ -655,9 +655,10 @@ static void dmemcs_free(struct cgroup_subsys_state *css)
 /* -- files --------------------------------------------------------------- */
 
 /*
- * A registered region that has the name, with a reference, or NULL.  The list
- * changes while it is read; who looks for a region while it comes or goes finds
- * it or not.
+ * A registered region that has the name, with a reference, or NULL.  Regions
+ * come and go while they are looked through, here and by those who print them:
+ * one that does is found or not, and while it takes over a name, either or both
+ * of the two that have it.
  */
 static struct dmem_cgroup_region *dmemcg_region_get(const char *name)
 {
@@ -722,7 +723,7 @@ static int dmemcg_parse_value(char *word, u64 *value)
 	static const char suffixes[] = "kmgtpe";
 	const char *digits = "0123456789";
 	unsigned int base = 10, shift = 0;
-	char *end = word;
+	char *end;
 	int err;
 
 	if (!strcmp(word, "max")) {
@@ -803,25 +804,33 @@ static int dmemcg_parse_line(char *line, struct dmemcg_setting *set)
 	return set->region ? 1 : -ENODEV;
 }
 
-/* Asks the region's driver to get usage below a max that was just lowered. */
-static void dmemcg_reclaim(struct dmem_cgroup_pool_state *pool, u64 max)
+/*
+ * Asks the region's driver, if it can, to get usage below a max that was just
+ * lowered, and may have been changed again since.
+ */
+static void dmemcg_reclaim(struct dmem_cgroup_pool_state *pool)
 {
 	struct dmem_cgroup_region *region = pool->region;
 	int retries = DMEMCG_RECLAIM_RETRIES;
 
+	/*
+	 * Pairs with synchronize_srcu() in dmem_cgroup_unregister_region(): who
+	 * still sees the region registered may use ops, which is the driver's.
+	 */
 	guard(srcu)(&dmemcg_srcu);
-	/* pairs with synchronize_srcu() in dmem_cgroup_unregister_region() */
-	while (!READ_ONCE(region->unregistered) && !signal_pending(current)) {
-		u64 usage;
+	while (!READ_ONCE(region->unregistered) &&
+	       region->ops && region->ops->reclaim && !signal_pending(current)) {
+		u64 excess = 0;
 		int err;
 
-		scoped_guard(spinlock_irqsave, &region->lock)
-			usage = pool->usage;
-		if (usage <= max)
+		scoped_guard(spinlock_irqsave, &region->lock) {
+			if (pool->usage > pool->max)
+				excess = pool->usage - pool->max;
+		}
+		if (!excess)
 			break;
 
-		err = region->ops->reclaim(pool, usage - max,
-					   region->reclaim_priv);
+		err = region->ops->reclaim(pool, excess, region->reclaim_priv);
 		if (err == -ENOSPC && retries-- > 0)
 			err = 0;
 		if (err)
@@ -899,8 +908,7 @@ static ssize_t dmemcg_limit_write(struct kernfs_open_file *of, char *buf,
 	if (number != DMEMCG_LIMIT_MAX || (of->file->f_flags & O_NONBLOCK))
 		goto out;
 	for (set = settings; set < settings + n; set++)
-		if (set->region->ops && set->region->ops->reclaim)
-			dmemcg_reclaim(set->pool, set->value);
+		dmemcg_reclaim(set->pool);
 out:
 	for (set = settings; set < settings + n; set++) {
 		dmemcg_pool_put(set->pool);

@@ -25,7 +25,7 @@ uml_case "none asked for" "" "" "" ""
 
 uml_case "sizes are rounded up to pageblocks, parameters add up" \
 	"one 4194304;three 12582912;two 8388608;" "one three two " "" \
-	"cma_carveout=one:1,two:4097K cma_carveout=three:0xc00000"
+	"cma_carveout=one:1,two:4097K cma-carveout=three:0xc00000"
 
 uml_case "names as in a device tree" \
 	"cam_0.a+b-c 4194304;$n63 4194304;video@58000000 4194304;" \
@@ -59,15 +59,17 @@ uml_case "bases" "there 4194304;" "there " \
 "$(out "odd:4M@0x8001000" "the base is not aligned to a pageblock")
 $(out "beyond:4M@0x40000000" "not all of it is memory")
 $(out "across:8M@0x1fc00000" "not all of it is memory")
-$(out "kernel:4M@0" "part of it is reserved already")
+$(out "zero:4M@0" "the base is 0")
+$(out "kernel:4M@4M" "part of it is reserved already")
 $(out "again:8M@0x10000000" "part of it is reserved already")" \
-	"cma_carveout=odd:4M@0x8001000,beyond:4M@0x40000000,across:8M@0x1fc00000,kernel:4M@0,there:4M@0x10000000,again:8M@0x10000000"
+	"cma_carveout=odd:4M@0x8001000,beyond:4M@0x40000000,across:8M@0x1fc00000,zero:4M@0,kernel:4M@4M,there:4M@0x10000000,again:8M@0x10000000"
 
 uml_case "too large" "small 4194304;" "small " \
-"$(out "all:512M" "no free range of memory is large enough")
+"$(out "all:512M" "it would leave too little memory for the kernel")
+$(out "nearly:440M" "it would leave too little memory for the kernel")
 $(out "more:1T" "there is not so much memory")
 $(out "most:15E" "there is not so much memory")" \
-	"cma_carveout=all:512M,more:1T,most:15E,small:4M"
+	"cma_carveout=all:512M,nearly:440M,more:1T,most:15E,small:4M"
 
 uml_case "one more than CONFIG_CMA_AREAS" \
 	"$(printf 'a%d 4194304;' 1 10 11 12 13 14 15 16 2 3 4 5 6 7 8 9)" \

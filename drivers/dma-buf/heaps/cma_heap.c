@@ -18,8 +18,8 @@
  *
  * Locking: buffer->lock protects the list of attachments, their @mapped, and the
  * kernel mapping.  It nests inside the dma-buf's reservation lock, which the
- * dma-buf core holds around attach, detach, map, unmap, vmap and vunmap; CPU
- * access comes without that one, therefore our own.
+ * dma-buf core holds around map, unmap, vmap and vunmap; attach, detach and CPU
+ * access come without that one, therefore our own.
  */
 
 #define pr_fmt(fmt) "cma_heap: " fmt
@@ -180,37 +180,42 @@ static void cma_heap_unmap(struct dma_buf_attachment *attachment,
 
 /* -- the CPU -------------------------------------------------------------- */
 
+/* Hands the buffer over between its devices and the CPU, caches and all. */
+static void cma_heap_sync(struct cma_heap_buffer *buffer, bool to_cpu,
+			  enum dma_data_direction direction)
+{
+	struct cma_heap_attachment *a;
+
+	guard(mutex)(&buffer->lock);
+
+	if (buffer->vmap_count && to_cpu)
+		invalidate_kernel_vmap_range(buffer->vaddr,
+					     cma_heap_size(buffer));
+	else if (buffer->vmap_count)
+		flush_kernel_vmap_range(buffer->vaddr, cma_heap_size(buffer));
+
+	list_for_each_entry(a, &buffer->attachments, node) {
+		if (!a->mapped)
+			continue;
+		if (to_cpu)
+			dma_sync_sgtable_for_cpu(a->dev, &a->table, direction);
+		else
+			dma_sync_sgtable_for_device(a->dev, &a->table,
+						    direction);
+	}
+}
+
 static int cma_heap_begin_cpu_access(struct dma_buf *dmabuf,
 				     enum dma_data_direction direction)
 {
-	struct cma_heap_buffer *buffer = dmabuf->priv;
-	struct cma_heap_attachment *a;
-
-	mutex_lock(&buffer->lock);
-	if (buffer->vmap_count)
-		invalidate_kernel_vmap_range(buffer->vaddr,
-					     cma_heap_size(buffer));
-	list_for_each_entry(a, &buffer->attachments, node)
-		if (a->mapped)
-			dma_sync_sgtable_for_cpu(a->dev, &a->table, direction);
-	mutex_unlock(&buffer->lock);
+	cma_heap_sync(dmabuf->priv, true, direction);
 	return 0;
 }
 
 static int cma_heap_end_cpu_access(struct dma_buf *dmabuf,
 				   enum dma_data_direction direction)
 {
-	struct cma_heap_buffer *buffer = dmabuf->priv;
-	struct cma_heap_attachment *a;
-
-	mutex_lock(&buffer->lock);
-	if (buffer->vmap_count)
-		flush_kernel_vmap_range(buffer->vaddr, cma_heap_size(buffer));
-	list_for_each_entry(a, &buffer->attachments, node)
-		if (a->mapped)
-			dma_sync_sgtable_for_device(a->dev, &a->table,
-						    direction);
-	mutex_unlock(&buffer->lock);
+	cma_heap_sync(dmabuf->priv, false, direction);
 	return 0;
 }
 
@@ -240,12 +245,15 @@ static int cma_heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* A kernel mapping of high memory; low memory has one already. */
-static void *cma_heap_vmap_highmem(struct cma_heap_buffer *buffer)
+/* A kernel mapping: low memory has one, high memory gets one. */
+static void *cma_heap_map_kernel(struct cma_heap_buffer *buffer)
 {
 	struct page **pages;
 	unsigned long i;
 	void *vaddr;
+
+	if (!cma_heap_highmem(buffer))
+		return page_address(pfn_to_page(buffer->pfn));
 
 	pages = kvmalloc_objs(*pages, buffer->nr_pages);
 	if (!pages)
@@ -257,18 +265,20 @@ static void *cma_heap_vmap_highmem(struct cma_heap_buffer *buffer)
 	return vaddr;
 }
 
+static void cma_heap_unmap_kernel(struct cma_heap_buffer *buffer)
+{
+	if (cma_heap_highmem(buffer))
+		vunmap(buffer->vaddr);
+	buffer->vaddr = NULL;
+}
+
 static int cma_heap_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct cma_heap_buffer *buffer = dmabuf->priv;
 
-	if (!cma_heap_highmem(buffer)) {
-		iosys_map_set_vaddr(map, page_address(pfn_to_page(buffer->pfn)));
-		return 0;
-	}
-
 	guard(mutex)(&buffer->lock);
 	if (!buffer->vmap_count) {
-		buffer->vaddr = cma_heap_vmap_highmem(buffer);
+		buffer->vaddr = cma_heap_map_kernel(buffer);
 		if (!buffer->vaddr)
 			return -ENOMEM;
 	}
@@ -282,14 +292,10 @@ static void cma_heap_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	struct cma_heap_buffer *buffer = dmabuf->priv;
 
 	iosys_map_clear(map);
-	if (!cma_heap_highmem(buffer))
-		return;
 
 	guard(mutex)(&buffer->lock);
-	if (--buffer->vmap_count)
-		return;
-	vunmap(buffer->vaddr);
-	buffer->vaddr = NULL;
+	if (!--buffer->vmap_count)
+		cma_heap_unmap_kernel(buffer);
 }
 
 /* -- allocation and release ----------------------------------------------- */
@@ -306,12 +312,13 @@ static int cma_heap_zero(const struct cma_heap_buffer *buffer)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 
-		if (highmem)
+		if (highmem) {
 			for (; pfn < stop; pfn++)
 				clear_highpage(pfn_to_page(pfn));
-		else
+		} else {
 			clear_pages(page_address(pfn_to_page(pfn)), stop - pfn);
-		pfn = stop;
+			pfn = stop;
+		}
 		cond_resched();
 	}
 	return 0;
@@ -360,7 +367,7 @@ static void cma_heap_release(struct dma_buf *dmabuf)
 	struct cma_heap_buffer *buffer = dmabuf->priv;
 
 	if (WARN_ON_ONCE(buffer->vmap_count))
-		vunmap(buffer->vaddr);
+		cma_heap_unmap_kernel(buffer);
 
 	cma_heap_release_pages(buffer);
 	cma_heap_uncharge(buffer);
