@@ -5,9 +5,11 @@
 # touching this machine's apt: its mirror and keyring, a state of our own.
 #
 #	vm/debian.sh DEST ARCH PACKAGE SUITE...
+#	vm/debian.sh DEST source PACKAGE SUITE...
 #
-# Prints the path of the .deb, the newest that any of the suites has.  apt
-# checks the suites' signatures and the package's hash against them.
+# Prints the path of the .deb, the newest that any of the suites has, or of the
+# original tarball of a source package.  apt checks the suites' signatures and
+# the package's hash against them.
 
 set -euo pipefail
 
@@ -30,8 +32,13 @@ if [ -z "$mirror" ]; then
 	exit 1
 fi
 
+type=deb
+if [ "$arch" = source ]; then
+	type=deb-src
+	arch=$(dpkg --print-architecture)
+fi
 for suite in "$@"; do
-	echo "deb [signed-by=$keyring] $mirror $suite main"
+	echo "$type [signed-by=$keyring] $mirror $suite main"
 done > "$state/sources.list"
 
 opts=(-qq -o Dir::State="$state" -o Dir::State::lists="$state/lists"
@@ -45,6 +52,13 @@ opts=(-qq -o Dir::State="$state" -o Dir::State::lists="$state/lists"
 
 # a suite that is gone is no error as long as another one has the package
 apt-get "${opts[@]}" update >&2 || echo "debian.sh: not every one of '$*' answered" >&2
+
+if [ $type = deb-src ]; then
+	cd "$dest"
+	apt-get "${opts[@]}" source --download-only --only-source "$package" >&2
+	find "$dest" -name "${package}_*.orig.tar.*" ! -name '*.asc' | sort -V | tail -n1
+	exit
+fi
 
 version=$(apt-cache "${opts[@]}" madison "$package" | awk -F' *[|] *' '{ print $2 }' |
 	while read -r v; do
