@@ -22,6 +22,26 @@
  *	asked to reclaim if it can, and what cannot be reclaimed stays; the limit
  *	holds for what comes next.  The root has usage but no limits.
  *
+ * Protection
+ *	min and low say how much of a cgroup's usage eviction on behalf of others
+ *	must and should leave alone.  What that comes to, given what siblings
+ *	claim and what the parent is granted itself, is worked out when a driver
+ *	asks, along the path from the pool whose limit was met down to the one
+ *	that may be evicted; the sums over siblings are kept up to date by every
+ *	charge.  See dmemcg_protection() for the rules.
+ *
+ * Events
+ *	max counts the charges that a limit refused (retries count again), low
+ *	the times that a driver was allowed to evict what low should have kept.
+ *	They count where it happened and in all ancestors, removed cgroups in
+ *	their living ancestors only.  Changes wake poll and inotify, at a rate
+ *	that the cgroup core limits without losing the last one.
+ *
+ * Peak
+ *	The highest usage since the cgroup or the region is there.  Writing
+ *	anything to dmem.peak makes that open file see the peak since then, of
+ *	all regions; other open files are not affected.
+ *
  * Removal of a cgroup
  *	Does not wait for memory, and no charge keeps the cgroup.  Its pools lose
  *	their limits and live on, nameless, as nodes that carry what is still
@@ -45,15 +65,18 @@
  * Locking
  *	dmemcg_mutex	Finding: additions to and removals from the xarrays, pool
  *			->cs and ->region_node, region ->unregistered and
- *			->hidden, css ->dead.  Nests inside cgroup_mutex.  Inside
+ *			->hidden, css ->dead and ->peak_files.  Nests inside
+ *			cgroup_mutex and a kernfs file's mutex.  Inside
  *			it are only spinlocks (the xarrays', a region's) and
  *			allocations that do not reclaim.
- *	region->lock	Numbers: usage, peak and limits of all the region's pools.
+ *	region->lock	Numbers: usage, peaks, limits, protection sums and events of
+ *			all the region's pools, and the lists of who watches peaks.
  *			A leaf, irq safe, because memory may be given back in any
  *			context that may take a spinlock.
  *	RCU		Lookups.  Pools and regions are freed after a grace period,
  *			so one that was found may be looked at, and charged after
- *			its reference count was raised from non-zero.
+ *			its reference count was raised from non-zero.  A css is
+ *			freed a grace period after its pools forgot it.
  *	dmemcg_srcu	Reclaim callbacks, which unregistration waits for.
  */
 
@@ -64,7 +87,9 @@
 #include <linux/kref.h>
 #include <linux/kstrtox.h>
 #include <linux/list.h>
+#include <linux/math64.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
@@ -72,7 +97,11 @@
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/string.h>
+#include <linux/timer.h>
 #include <linux/xarray.h>
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/dmem.h>
 
 #define DMEMCG_MAX		U64_MAX		/* no limit */
 #define DMEMCG_MAX_WRITE	SZ_64K
@@ -112,11 +141,24 @@ struct dmem_cgroup_region {
  * @css: the cgroup core's part
  * @pools: region id to pool
  * @dead: offline: no new pools
+ * @peak_files: &struct dmemcg_peak_file, open files that have reset the peak
+ * @events_file: dmem.events, for notification
+ * @events_local_file: dmem.events.local, for notification
  */
 struct dmemcg_state {
 	struct cgroup_subsys_state css;
 	struct xarray pools;
 	bool dead;
+	struct list_head peak_files;
+	struct cgroup_file events_file;
+	struct cgroup_file events_local_file;
+};
+
+/* What is counted in dmem.events, in the order of the file. */
+enum dmemcg_event {
+	DMEMCG_EVENT_LOW,
+	DMEMCG_EVENT_MAX,
+	DMEMCG_NR_EVENTS,
 };
 
 /**
@@ -124,11 +166,19 @@ struct dmemcg_state {
  * @parent: the pool one level up, NULL in the root; referenced, constant
  * @usage: bytes charged here and below
  * @max: hard limit for @usage, DMEMCG_MAX for none
- * @peak: highest @usage so far
+ * @peak: highest @usage since an open file last reset its view
  * @min: bytes that eviction must leave
  * @low: bytes that eviction should leave
+ * @children_min: sum over the children of what of their usage @min covers
+ * @children_low: the same with @low
+ * @older_peak: highest @usage before that
+ * @peaks: &struct dmemcg_peak, the views of open files
+ * @events: counted here and below
+ * @local_events: counted here
+ * @path: scratch of dmemcg_protection()
  * @ref: see "Structure" above
  * @region: what the numbers are about; referenced, constant
+ * @cgroup_id: of the cgroup it was made for, constant
  * @cs: the css whose xarray has this pool, NULL once it has not
  * @region_node: in &dmem_cgroup_region.pools while @cs is set
  * @rcu: for freeing
@@ -142,15 +192,46 @@ struct dmem_cgroup_pool_state {
 	u64 low;
 	refcount_t ref;
 	struct dmem_cgroup_region *region;
-	struct dmemcg_state *cs;
+	u64 children_min;
+	u64 children_low;
+	u64 older_peak;
+	struct list_head peaks;
+	u64 events[DMEMCG_NR_EVENTS];
+	u64 local_events[DMEMCG_NR_EVENTS];
+	struct dmem_cgroup_pool_state *path;
+	u64 cgroup_id;
+	struct dmemcg_state __rcu *cs;
 	struct list_head region_node;
 	struct rcu_head rcu;
+};
+
+/**
+ * struct dmemcg_peak - a pool's peak as an open file sees it
+ * @node: in &dmem_cgroup_pool_state.peaks; not yet, until the reset succeeds
+ * @pool: referenced
+ * @value: the peak since the file's reset until the pool's @peak was last reset
+ */
+struct dmemcg_peak {
+	struct list_head node;
+	struct dmem_cgroup_pool_state *pool;
+	u64 value;
+};
+
+/**
+ * struct dmemcg_peak_file - an open dmem.peak that was written to
+ * @node: in &dmemcg_state.peak_files
+ * @of: the open file, whose mutex protects @peaks
+ * @peaks: region id to &struct dmemcg_peak
+ */
+struct dmemcg_peak_file {
+	struct list_head node;
+	struct kernfs_open_file *of;
+	struct xarray peaks;
 };
 
 /* The numbers that have a file; a cftype's ->private. */
 enum dmemcg_number {
 	DMEMCG_CURRENT,
-	DMEMCG_PEAK,
 	DMEMCG_LIMIT_MAX,
 	DMEMCG_LIMIT_MIN,
 	DMEMCG_LIMIT_LOW,
@@ -172,24 +253,163 @@ static struct dmemcg_state *dmemcg_parent(struct dmemcg_state *cs)
 	return cs->css.parent ? css_to_dmemcs(cs->css.parent) : NULL;
 }
 
-static u64 *dmemcg_number(struct dmem_cgroup_pool_state *pool,
-			  enum dmemcg_number number)
+/* -- numbers --------------------------------------------------------------- */
+
+/*
+ * Changes what the parent's sums depend on.  The arithmetic is modulo 2^64, in
+ * which going down is as good as going up.
+ */
+static void dmemcg_update(struct dmem_cgroup_pool_state *pool, u64 usage,
+			  u64 min, u64 low)
 {
+	struct dmem_cgroup_pool_state *parent = pool->parent;
+
 	lockdep_assert_held(&pool->region->lock);
+
+	if (parent) {
+		parent->children_min += min(usage, min) -
+					min(pool->usage, pool->min);
+		parent->children_low += min(usage, low) -
+					min(pool->usage, pool->low);
+	}
+	pool->usage = usage;
+	pool->min = min;
+	pool->low = low;
+}
+
+static void dmemcg_set_usage(struct dmem_cgroup_pool_state *pool, u64 usage)
+{
+	if (unlikely(pool->min | pool->low))
+		dmemcg_update(pool, usage, pool->min, pool->low);
+	else
+		pool->usage = usage;
+}
+
+static u64 dmemcg_get_number(struct dmem_cgroup_pool_state *pool,
+			     enum dmemcg_number number)
+{
+	guard(spinlock_irqsave)(&pool->region->lock);
 
 	switch (number) {
 	case DMEMCG_CURRENT:
-		return &pool->usage;
-	case DMEMCG_PEAK:
-		return &pool->peak;
-	case DMEMCG_LIMIT_MIN:
-		return &pool->min;
-	case DMEMCG_LIMIT_LOW:
-		return &pool->low;
+		return pool->usage;
 	case DMEMCG_LIMIT_MAX:
+		return pool->max;
+	case DMEMCG_LIMIT_MIN:
+		return pool->min;
+	case DMEMCG_LIMIT_LOW:
+		return pool->low;
+	}
+	return 0;
+}
+
+static void dmemcg_set_limit(struct dmem_cgroup_pool_state *pool,
+			     enum dmemcg_number number, u64 value)
+{
+	guard(spinlock_irqsave)(&pool->region->lock);
+
+	switch (number) {
+	case DMEMCG_LIMIT_MAX:
+		pool->max = value;
+		break;
+	case DMEMCG_LIMIT_MIN:
+		dmemcg_update(pool, pool->usage, value, pool->low);
+		break;
+	case DMEMCG_LIMIT_LOW:
+		dmemcg_update(pool, pool->usage, pool->min, value);
+		break;
+	case DMEMCG_CURRENT:
 		break;
 	}
-	return &pool->max;
+}
+
+/* Counts an event that happened at @pool.  To be notified after the unlock. */
+static void dmemcg_count_event(struct dmem_cgroup_pool_state *pool,
+			       enum dmemcg_event event)
+{
+	lockdep_assert_held(&pool->region->lock);
+
+	pool->local_events[event]++;
+	for (; pool; pool = pool->parent)
+		pool->events[event]++;
+}
+
+/* Tells who watches the files that dmemcg_count_event() has changed. */
+static void dmemcg_notify(struct dmem_cgroup_pool_state *pool)
+{
+	struct dmem_cgroup_pool_state *level;
+
+	guard(rcu)();
+	for (level = pool; level; level = level->parent) {
+		struct dmemcg_state *cs = rcu_dereference(level->cs);
+
+		if (!cs)
+			continue;
+		cgroup_file_notify(&cs->events_file);
+		if (level == pool)
+			cgroup_file_notify(&cs->events_local_file);
+	}
+}
+
+/*
+ * What of a child's usage its parent's protection covers, from the child's
+ * usage and setting, the parent's usage and effective protection, and the sum
+ * of what the settings of all the parent's children cover.
+ *
+ * 1. A setting protects no more than what is used.
+ * 2. If the children together claim more than the parent has, each gets its
+ *    share of the parent's in proportion to its claim.
+ * 3. If they claim less, each gets what it claims, and what is left over goes
+ *    to all that use more than they claim, in proportion to the excess.
+ */
+static u64 dmemcg_effective(u64 usage, u64 setting, u64 parent_usage,
+			    u64 parent_effective, u64 claims)
+{
+	u64 claim = min(usage, setting);
+
+	if (claims > parent_effective)
+		return mul_u64_u64_div_u64(claim, parent_effective, claims);
+
+	/* usage > claim for one child implies it for the sums: no division by 0 */
+	if (usage > claim)
+		claim += mul_u64_u64_div_u64(parent_effective - claims,
+					     usage - claim,
+					     parent_usage - claims);
+	return claim;
+}
+
+/*
+ * The effective min and low of @test when something below @root, one of its
+ * ancestors, has to give way.  Directly below @root the settings count as they
+ * are, and @root itself is not protected from its own limit.
+ */
+static void dmemcg_protection(struct dmem_cgroup_pool_state *root,
+			      struct dmem_cgroup_pool_state *test,
+			      u64 *emin, u64 *elow)
+{
+	struct dmem_cgroup_pool_state *pool, *child;
+
+	lockdep_assert_held(&root->region->lock);
+
+	*emin = 0;
+	*elow = 0;
+	if (root == test)
+		return;
+
+	/* a trail down, as there are only pointers up */
+	for (pool = test; pool != root; pool = pool->parent)
+		pool->parent->path = pool;
+
+	pool = root->path;
+	*emin = pool->min;
+	*elow = pool->low;
+	for (; pool != test; pool = child) {
+		child = pool->path;
+		*emin = dmemcg_effective(child->usage, child->min, pool->usage,
+					 *emin, pool->children_min);
+		*elow = dmemcg_effective(child->usage, child->low, pool->usage,
+					 *elow, pool->children_low);
+	}
 }
 
 /* -- lifetime of regions and pools -------------------------------------- */
@@ -241,11 +461,15 @@ dmemcg_pool_tryget(struct dmemcg_state *cs, struct dmem_cgroup_region *region)
 /* Takes the pool out of its css's xarray and drops the xarray's reference. */
 static void dmemcg_pool_detach(struct dmem_cgroup_pool_state *pool)
 {
+	struct dmemcg_state *cs;
+
 	lockdep_assert_held(&dmemcg_mutex);
 
-	xa_erase(&pool->cs->pools, pool->region->id);
+	cs = rcu_dereference_protected(pool->cs,
+				       lockdep_is_held(&dmemcg_mutex));
+	xa_erase(&cs->pools, pool->region->id);
 	list_del(&pool->region_node);
-	pool->cs = NULL;
+	RCU_INIT_POINTER(pool->cs, NULL);
 	dmemcg_pool_put(pool);
 }
 
@@ -278,7 +502,9 @@ dmemcg_pool_add(struct dmemcg_state *cs, struct dmem_cgroup_region *region,
 	refcount_set(&pool->ref, 2);
 	kref_get(&region->ref);
 	pool->region = region;
-	pool->cs = cs;
+	INIT_LIST_HEAD(&pool->peaks);
+	pool->cgroup_id = cgroup_id(cs->css.cgroup);
+	RCU_INIT_POINTER(pool->cs, cs);
 
 	/* allocates (accounted) what the insertion under the mutex needs */
 	err = xa_reserve(&cs->pools, region->id, GFP_KERNEL);
@@ -546,21 +772,27 @@ int dmem_cgroup_try_charge(struct dmem_cgroup_region *region, u64 size,
 			goto refused;
 	}
 	for (level = pool; level; level = level->parent) {
-		level->usage += size;
+		dmemcg_set_usage(level, level->usage + size);
 		if (level->peak < level->usage)
 			level->peak = level->usage;
 	}
 	spin_unlock_irqrestore(&region->lock, flags);
 
+	trace_dmem_charge(region->name, pool->cgroup_id, size);
 	*ret_pool = pool;
 	return 0;
 
 refused:
+	dmemcg_count_event(level, DMEMCG_EVENT_MAX);
 	if (ret_limit_pool) {
 		refcount_inc(&level->ref);
 		*ret_limit_pool = level;
 	}
 	spin_unlock_irqrestore(&region->lock, flags);
+
+	trace_dmem_limit_hit(region->name, level->cgroup_id, size);
+	dmemcg_notify(level);
+	/* holds the level too */
 	dmemcg_pool_put(pool);
 	return -EAGAIN;
 }
@@ -586,13 +818,12 @@ void dmem_cgroup_uncharge(struct dmem_cgroup_pool_state *pool, u64 size)
 
 	spin_lock_irqsave(&pool->region->lock, flags);
 	for (level = pool; level; level = level->parent) {
-		if (WARN_ON_ONCE(level->usage < size))
-			level->usage = 0;
-		else
-			level->usage -= size;
+		WARN_ON_ONCE(level->usage < size);
+		dmemcg_set_usage(level, level->usage - min(level->usage, size));
 	}
 	spin_unlock_irqrestore(&pool->region->lock, flags);
 
+	trace_dmem_uncharge(pool->region->name, pool->cgroup_id, size);
 	dmemcg_pool_put(pool);
 }
 EXPORT_SYMBOL_GPL(dmem_cgroup_uncharge);
@@ -609,6 +840,170 @@ void dmem_cgroup_pool_state_put(struct dmem_cgroup_pool_state *pool)
 }
 EXPORT_SYMBOL_GPL(dmem_cgroup_pool_state_put);
 
+static struct dmem_cgroup_pool_state *
+dmemcg_top(struct dmem_cgroup_pool_state *pool)
+{
+	while (pool->parent)
+		pool = pool->parent;
+	return pool;
+}
+
+/* Whether @pool is below @ancestor. */
+static bool dmemcg_is_below(struct dmem_cgroup_pool_state *pool,
+			    struct dmem_cgroup_pool_state *ancestor)
+{
+	while (pool && pool != ancestor)
+		pool = pool->parent;
+	return pool;
+}
+
+/**
+ * dmem_cgroup_state_evict_valuable() - may this pool's memory be evicted?
+ * @limit_pool: the pool whose limit refused a charge; NULL if the region itself
+ *	is full
+ * @test_pool: the pool that is charged for the memory in question
+ * @ignore_low: evict also what dmem.low should keep
+ * @ret_hit_low: set to true if it is only dmem.low that says no, so that another
+ *	round with @ignore_low may find something; otherwise left alone
+ *
+ * A pool may always be evicted for the sake of its own limit, and anything for
+ * the sake of a limit at the root.  With @ignore_low, an eviction of what is at
+ * or below its effective low counts as an event.
+ *
+ * Context: Any that may take a spinlock.  The caller holds references to both
+ * pools.
+ * Return: Whether evicting it makes sense: it counts towards the limit and is
+ * not protected.
+ */
+bool dmem_cgroup_state_evict_valuable(struct dmem_cgroup_pool_state *limit_pool,
+				      struct dmem_cgroup_pool_state *test_pool,
+				      bool ignore_low, bool *ret_hit_low)
+{
+	u64 emin, elow;
+
+	if (limit_pool == test_pool)
+		return true;
+	if (limit_pool && !limit_pool->parent)
+		return true;
+	if (limit_pool && !dmemcg_is_below(test_pool, limit_pool))
+		return false;
+	if (!limit_pool)
+		limit_pool = dmemcg_top(test_pool);
+
+	scoped_guard(spinlock_irqsave, &test_pool->region->lock) {
+		dmemcg_protection(limit_pool, test_pool, &emin, &elow);
+		if (test_pool->usage <= emin)
+			return false;
+		if (test_pool->usage > elow)
+			return true;
+		if (!ignore_low) {
+			*ret_hit_low = true;
+			return false;
+		}
+		dmemcg_count_event(test_pool, DMEMCG_EVENT_LOW);
+	}
+	dmemcg_notify(test_pool);
+	return true;
+}
+EXPORT_SYMBOL_GPL(dmem_cgroup_state_evict_valuable);
+
+/*
+ * Whether @test's usage is at most its effective protection below @root, or
+ * below the top if that is NULL.
+ */
+static bool dmemcg_is_protected(struct dmem_cgroup_pool_state *root,
+				struct dmem_cgroup_pool_state *test, bool low)
+{
+	u64 emin, elow;
+
+	if (root == test || !test || !test->parent)
+		return false;
+	if (!root)
+		root = dmemcg_top(test);
+	else if (!dmemcg_is_below(test, root))
+		return false;
+
+	guard(spinlock_irqsave)(&test->region->lock);
+	dmemcg_protection(root, test, &emin, &elow);
+	return test->usage <= (low ? elow : emin);
+}
+
+/**
+ * dmem_cgroup_below_min() - does dmem.min protect all that a pool uses?
+ * @root: the pool below which memory is wanted; NULL for the whole region
+ * @test: the pool to look at
+ *
+ * Context: Any that may take a spinlock.  The caller holds references to both
+ * pools.
+ * Return: true if usage is at or below the effective min.  false if @test is
+ * NULL, @root itself, not below it, or the root cgroup's.
+ */
+bool dmem_cgroup_below_min(struct dmem_cgroup_pool_state *root,
+			   struct dmem_cgroup_pool_state *test)
+{
+	return dmemcg_is_protected(root, test, false);
+}
+EXPORT_SYMBOL_GPL(dmem_cgroup_below_min);
+
+/**
+ * dmem_cgroup_below_low() - does dmem.low protect all that a pool uses?
+ * @root: the pool below which memory is wanted; NULL for the whole region
+ * @test: the pool to look at
+ *
+ * Context: As dmem_cgroup_below_min().
+ * Return: As dmem_cgroup_below_min(), for the effective low.
+ */
+bool dmem_cgroup_below_low(struct dmem_cgroup_pool_state *root,
+			   struct dmem_cgroup_pool_state *test)
+{
+	return dmemcg_is_protected(root, test, true);
+}
+EXPORT_SYMBOL_GPL(dmem_cgroup_below_low);
+
+static unsigned int dmemcg_depth(struct dmem_cgroup_pool_state *pool)
+{
+	unsigned int depth = 0;
+
+	while ((pool = pool->parent))
+		depth++;
+	return depth;
+}
+
+/**
+ * dmem_cgroup_get_common_ancestor() - where do the paths of two pools meet?
+ * @a: a pool, or NULL
+ * @b: another pool of the same region, or NULL
+ *
+ * Context: Any.  The caller holds references to both pools.
+ * Return: The lowest pool that both are, or are below, with a reference for
+ * dmem_cgroup_pool_state_put(); NULL if one of them is NULL, or they are of
+ * different regions.
+ */
+struct dmem_cgroup_pool_state *
+dmem_cgroup_get_common_ancestor(struct dmem_cgroup_pool_state *a,
+				struct dmem_cgroup_pool_state *b)
+{
+	unsigned int depth_a, depth_b;
+
+	if (!a || !b || a->region != b->region)
+		return NULL;
+
+	depth_a = dmemcg_depth(a);
+	depth_b = dmemcg_depth(b);
+	for (; depth_a > depth_b; depth_a--)
+		a = a->parent;
+	for (; depth_b > depth_a; depth_b--)
+		b = b->parent;
+	while (a != b) {
+		a = a->parent;
+		b = b->parent;
+	}
+	/* its descendants, which the caller holds, hold it */
+	refcount_inc(&a->ref);
+	return a;
+}
+EXPORT_SYMBOL_GPL(dmem_cgroup_get_common_ancestor);
+
 /* -- cgroups come and go ------------------------------------------------- */
 
 static struct cgroup_subsys_state *
@@ -619,6 +1014,7 @@ dmemcs_alloc(struct cgroup_subsys_state *parent_css)
 	if (!cs)
 		return ERR_PTR(-ENOMEM);
 	xa_init_flags(&cs->pools, XA_FLAGS_ACCOUNT);
+	INIT_LIST_HEAD(&cs->peak_files);
 	return &cs->css;
 }
 
@@ -635,8 +1031,7 @@ static void dmemcs_offline(struct cgroup_subsys_state *css)
 		/* who holds memory here must not be bound by a ghost's limit */
 		scoped_guard(spinlock_irqsave, &pool->region->lock) {
 			pool->max = DMEMCG_MAX;
-			pool->min = 0;
-			pool->low = 0;
+			dmemcg_update(pool, pool->usage, 0, 0);
 		}
 		dmemcg_pool_detach(pool);
 	}
@@ -646,6 +1041,15 @@ static void dmemcs_offline(struct cgroup_subsys_state *css)
 static void dmemcs_free(struct cgroup_subsys_state *css)
 {
 	struct dmemcg_state *cs = css_to_dmemcs(css);
+
+	/*
+	 * dmemcg_notify() may have started a file's timer while the core removed
+	 * the file and stopped it.  (No function: the file was never made.)
+	 */
+	if (cs->events_file.notify_timer.function)
+		timer_delete_sync(&cs->events_file.notify_timer);
+	if (cs->events_local_file.notify_timer.function)
+		timer_delete_sync(&cs->events_local_file.notify_timer);
 
 	/* slots whose reserver then met ->dead or ->unregistered */
 	xa_destroy(&cs->pools);
@@ -701,10 +1105,8 @@ static int dmemcg_number_show(struct seq_file *sf, void *v)
 			continue;
 
 		pool = dmemcg_pool_find(cs, region);
-		if (pool) {
-			scoped_guard(spinlock_irqsave, &region->lock)
-				value = *dmemcg_number(pool, number);
-		}
+		if (pool)
+			value = dmemcg_get_number(pool, number);
 
 		if (value == DMEMCG_MAX)
 			seq_printf(sf, "%s max\n", region->name);
@@ -898,11 +1300,8 @@ static ssize_t dmemcg_limit_write(struct kernfs_open_file *of, char *buf,
 		set->pool = pool;
 	}
 
-	for (set = settings; set < settings + n; set++) {
-		scoped_guard(spinlock_irqsave, &set->region->lock) {
-			*dmemcg_number(set->pool, number) = set->value;
-		}
-	}
+	for (set = settings; set < settings + n; set++)
+		dmemcg_set_limit(set->pool, number, set->value);
 
 	ret = 0;
 	if (number != DMEMCG_LIMIT_MAX || (of->file->f_flags & O_NONBLOCK))
@@ -916,6 +1315,203 @@ out:
 	}
 	kvfree(settings);
 	return ret ?: nbytes;
+}
+
+static int dmemcg_events_show(struct seq_file *sf, void *v)
+{
+	struct dmemcg_state *cs = css_to_dmemcs(seq_css(sf));
+	bool local = seq_cft(sf)->private;
+	struct dmem_cgroup_region *region;
+	unsigned long id;
+
+	guard(rcu)();
+	xa_for_each(&dmemcg_regions, id, region) {
+		struct dmem_cgroup_pool_state *pool;
+		u64 count[DMEMCG_NR_EVENTS] = { };
+
+		if (READ_ONCE(region->hidden))
+			continue;
+
+		pool = dmemcg_pool_find(cs, region);
+		if (pool) {
+			guard(spinlock_irqsave)(&region->lock);
+			memcpy(count, local ? pool->local_events : pool->events,
+			       sizeof(count));
+		}
+		seq_printf(sf, "%s low %llu max %llu\n", region->name,
+			   count[DMEMCG_EVENT_LOW], count[DMEMCG_EVENT_MAX]);
+	}
+	return 0;
+}
+
+/* -- dmem.peak: of the cgroup, or since an open file was written to ------- */
+
+static struct dmemcg_peak_file *dmemcg_peak_file_find(struct dmemcg_state *cs,
+						      struct kernfs_open_file *of)
+{
+	struct dmemcg_peak_file *file;
+
+	guard(mutex)(&dmemcg_mutex);
+	list_for_each_entry(file, &cs->peak_files, node)
+		if (file->of == of)
+			return file;
+	return NULL;
+}
+
+static u64 dmemcg_get_peak(struct dmem_cgroup_pool_state *pool,
+			   struct dmemcg_peak *view)
+{
+	guard(spinlock_irqsave)(&pool->region->lock);
+
+	/*
+	 * A view of another pool is of one that has left, one that is in no list
+	 * of a reset that failed: this pool is younger than the file's reset, or
+	 * there was none.
+	 */
+	if (view && view->pool == pool && !list_empty(&view->node))
+		return max(view->value, pool->peak);
+	return max(pool->older_peak, pool->peak);
+}
+
+static int dmemcg_peak_show(struct seq_file *sf, void *v)
+{
+	struct dmemcg_state *cs = css_to_dmemcs(seq_css(sf));
+	struct dmemcg_peak_file *file = dmemcg_peak_file_find(cs, sf->private);
+	struct dmem_cgroup_region *region;
+	unsigned long id;
+
+	guard(rcu)();
+	xa_for_each(&dmemcg_regions, id, region) {
+		struct dmem_cgroup_pool_state *pool;
+		u64 peak = 0;
+
+		if (READ_ONCE(region->hidden))
+			continue;
+		pool = dmemcg_pool_find(cs, region);
+		if (pool)
+			peak = dmemcg_get_peak(pool, file ?
+					       xa_load(&file->peaks, id) : NULL);
+		seq_printf(sf, "%s %llu\n", region->name, peak);
+	}
+	return 0;
+}
+
+static void dmemcg_peak_free(struct dmemcg_peak *view)
+{
+	if (!view)
+		return;
+	scoped_guard(spinlock_irqsave, &view->pool->region->lock)
+		list_del(&view->node);
+	dmemcg_pool_put(view->pool);
+	kfree(view);
+}
+
+/* Makes sure that @file has a view of the pool that @cs has under @id, if any. */
+static int dmemcg_peak_add(struct dmemcg_peak_file *file,
+			   struct dmemcg_state *cs, unsigned long id)
+{
+	struct dmem_cgroup_pool_state *pool;
+	struct dmemcg_peak *view;
+	int err;
+
+	rcu_read_lock();
+	pool = xa_load(&cs->pools, id);
+	if (pool && !refcount_inc_not_zero(&pool->ref))
+		pool = NULL;
+	rcu_read_unlock();
+	if (!pool)
+		return 0;
+
+	view = xa_load(&file->peaks, id);
+	if (view && view->pool == pool) {
+		dmemcg_pool_put(pool);
+		return 0;
+	}
+	dmemcg_peak_free(view);
+	xa_erase(&file->peaks, id);
+
+	view = kzalloc_obj(*view, GFP_KERNEL_ACCOUNT);
+	if (!view) {
+		dmemcg_pool_put(pool);
+		return -ENOMEM;
+	}
+	INIT_LIST_HEAD(&view->node);
+	view->pool = pool;
+	err = xa_err(xa_store(&file->peaks, id, view, GFP_KERNEL));
+	if (err)
+		dmemcg_peak_free(view);
+	return err;
+}
+
+/* From now on @view sees the peak from now on. */
+static void dmemcg_peak_reset(struct dmemcg_peak *view)
+{
+	struct dmem_cgroup_pool_state *pool = view->pool;
+	struct dmemcg_peak *other;
+
+	guard(spinlock_irqsave)(&pool->region->lock);
+
+	/* the others keep what they have seen */
+	pool->older_peak = max(pool->older_peak, pool->peak);
+	list_for_each_entry(other, &pool->peaks, node)
+		other->value = max(other->value, pool->peak);
+
+	pool->peak = pool->usage;
+	view->value = pool->usage;
+	if (list_empty(&view->node))
+		list_add(&view->node, &pool->peaks);
+}
+
+static ssize_t dmemcg_peak_write(struct kernfs_open_file *of, char *buf,
+				 size_t nbytes, loff_t off)
+{
+	struct dmemcg_state *cs = css_to_dmemcs(of_css(of));
+	struct dmemcg_peak_file *file = dmemcg_peak_file_find(cs, of);
+	struct dmem_cgroup_pool_state *pool;
+	struct dmemcg_peak *view;
+	unsigned long id;
+	int err;
+
+	if (!file) {
+		file = kzalloc_obj(*file, GFP_KERNEL_ACCOUNT);
+		if (!file)
+			return -ENOMEM;
+		file->of = of;
+		xa_init_flags(&file->peaks, XA_FLAGS_ACCOUNT);
+		mutex_lock(&dmemcg_mutex);
+		list_add(&file->node, &cs->peak_files);
+		mutex_unlock(&dmemcg_mutex);
+	}
+
+	/* what can fail first: a reset is of all regions or of none */
+	xa_for_each(&cs->pools, id, pool) {
+		err = dmemcg_peak_add(file, cs, id);
+		if (err)
+			return err;
+	}
+	xa_for_each(&file->peaks, id, view)
+		dmemcg_peak_reset(view);
+	return nbytes;
+}
+
+static void dmemcg_peak_release(struct kernfs_open_file *of)
+{
+	struct dmemcg_state *cs = css_to_dmemcs(of_css(of));
+	struct dmemcg_peak_file *file = dmemcg_peak_file_find(cs, of);
+	struct dmemcg_peak *view;
+	unsigned long id;
+
+	if (!file)
+		return;
+
+	mutex_lock(&dmemcg_mutex);
+	list_del(&file->node);
+	mutex_unlock(&dmemcg_mutex);
+
+	xa_for_each(&file->peaks, id, view)
+		dmemcg_peak_free(view);
+	xa_destroy(&file->peaks);
+	kfree(file);
 }
 
 static struct cftype dmemcg_files[] = {
@@ -932,8 +1528,9 @@ static struct cftype dmemcg_files[] = {
 	{
 		.name = "peak",
 		.flags = CFTYPE_NOT_ON_ROOT,
-		.private = DMEMCG_PEAK,
-		.seq_show = dmemcg_number_show,
+		.release = dmemcg_peak_release,
+		.seq_show = dmemcg_peak_show,
+		.write = dmemcg_peak_write,
 	},
 	{
 		.name = "max",
@@ -958,6 +1555,20 @@ static struct cftype dmemcg_files[] = {
 		.max_write_len = DMEMCG_MAX_WRITE,
 		.seq_show = dmemcg_number_show,
 		.write = dmemcg_limit_write,
+	},
+	{
+		.name = "events",
+		.flags = CFTYPE_NOT_ON_ROOT,
+		.private = false,	/* local */
+		.file_offset = offsetof(struct dmemcg_state, events_file),
+		.seq_show = dmemcg_events_show,
+	},
+	{
+		.name = "events.local",
+		.flags = CFTYPE_NOT_ON_ROOT,
+		.private = true,	/* local */
+		.file_offset = offsetof(struct dmemcg_state, events_local_file),
+		.seq_show = dmemcg_events_show,
 	},
 	{ }
 };
