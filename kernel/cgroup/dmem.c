@@ -103,6 +103,8 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/dmem.h>
 
+#include "dmem_selftest.h"
+
 #define DMEMCG_MAX		U64_MAX		/* no limit */
 #define DMEMCG_MAX_WRITE	SZ_64K
 #define DMEMCG_RECLAIM_RETRIES	16		/* of calls without progress */
@@ -117,6 +119,7 @@
  * @hidden: a newer region has the name; not in the files
  * @size: capacity in bytes
  * @pools: pools that a css's xarray holds
+ * @all_pools: all pools, for the selftest
  * @ops: driver's callbacks, or NULL
  * @reclaim_priv: for the callbacks
  * @rcu: for freeing
@@ -130,6 +133,9 @@ struct dmem_cgroup_region {
 	bool hidden;
 	u64 size;
 	struct list_head pools;
+#if IS_ENABLED(CONFIG_CGROUP_DMEM_SELFTEST)
+	struct list_head all_pools;
+#endif
 	const struct dmem_cgroup_ops *ops;
 	void *reclaim_priv;
 	struct rcu_head rcu;
@@ -182,6 +188,11 @@ enum dmemcg_event {
  * @cs: the css whose xarray has this pool, NULL once it has not
  * @region_node: in &dmem_cgroup_region.pools while @cs is set
  * @rcu: for freeing
+ * @all_node: in &dmem_cgroup_region.all_pools
+ * @own: what of @usage was charged here and not below, for the selftest
+ * @sum: scratch of dmem_cgroup_selftest_tree()
+ * @sum_min: the same
+ * @sum_low: the same
  */
 struct dmem_cgroup_pool_state {
 	struct dmem_cgroup_pool_state *parent;
@@ -203,6 +214,13 @@ struct dmem_cgroup_pool_state {
 	struct dmemcg_state __rcu *cs;
 	struct list_head region_node;
 	struct rcu_head rcu;
+#if IS_ENABLED(CONFIG_CGROUP_DMEM_SELFTEST)
+	struct list_head all_node;
+	u64 own;
+	u64 sum;
+	u64 sum_min;
+	u64 sum_low;
+#endif
 };
 
 /**
@@ -412,6 +430,95 @@ static void dmemcg_protection(struct dmem_cgroup_pool_state *root,
 	}
 }
 
+/* -- what the selftest sees ------------------------------------------------ */
+
+#if IS_ENABLED(CONFIG_CGROUP_DMEM_SELFTEST)
+static void dmemcg_track_region(struct dmem_cgroup_region *region)
+{
+	INIT_LIST_HEAD(&region->all_pools);
+}
+
+static void dmemcg_track_pool(struct dmem_cgroup_pool_state *pool)
+{
+	guard(spinlock_irqsave)(&pool->region->lock);
+	list_add_tail(&pool->all_node, &pool->region->all_pools);
+}
+
+static void dmemcg_untrack_pool(struct dmem_cgroup_pool_state *pool)
+{
+	guard(spinlock_irqsave)(&pool->region->lock);
+	list_del(&pool->all_node);
+}
+
+static void dmemcg_track_charge(struct dmem_cgroup_pool_state *pool, u64 size)
+{
+	lockdep_assert_held(&pool->region->lock);
+	pool->own += size;
+}
+
+/**
+ * dmem_cgroup_selftest_tree() - show all pools of a region, and check the sums
+ * @region: the region
+ * @sf: where to
+ *
+ * A line for each pool, removed cgroups' included, as they are at one moment;
+ * then "consistent", or a line for each pool whose usage is not what was charged
+ * in it plus its children's usage, or whose protection sums are not its
+ * children's.
+ *
+ * Context: Process context; takes the region's lock for as long as it takes.
+ * Return: 0.
+ */
+int dmem_cgroup_selftest_tree(struct dmem_cgroup_region *region,
+			      struct seq_file *sf)
+{
+	struct dmem_cgroup_pool_state *pool;
+	bool consistent = true;
+
+	if (!region)
+		return 0;
+	guard(spinlock_irqsave)(&region->lock);
+
+	list_for_each_entry(pool, &region->all_pools, all_node) {
+		pool->sum = pool->own;
+		pool->sum_min = 0;
+		pool->sum_low = 0;
+	}
+	list_for_each_entry(pool, &region->all_pools, all_node) {
+		seq_printf(sf, "cgroup %llu parent %llu usage %llu own %llu max %llu%s\n",
+			   pool->cgroup_id,
+			   pool->parent ? pool->parent->cgroup_id : 0,
+			   pool->usage, pool->own, pool->max,
+			   rcu_access_pointer(pool->cs) ? "" : " removed");
+		if (!pool->parent)
+			continue;
+		pool->parent->sum += pool->usage;
+		pool->parent->sum_min += min(pool->usage, pool->min);
+		pool->parent->sum_low += min(pool->usage, pool->low);
+	}
+	list_for_each_entry(pool, &region->all_pools, all_node) {
+		if (pool->usage == pool->sum &&
+		    pool->children_min == pool->sum_min &&
+		    pool->children_low == pool->sum_low)
+			continue;
+		consistent = false;
+		seq_printf(sf, "broken: cgroup %llu: usage %llu, not %llu; min %llu, not %llu; low %llu, not %llu\n",
+			   pool->cgroup_id, pool->usage, pool->sum,
+			   pool->children_min, pool->sum_min,
+			   pool->children_low, pool->sum_low);
+	}
+	if (consistent)
+		seq_puts(sf, "consistent\n");
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dmem_cgroup_selftest_tree);
+#else
+static void dmemcg_track_region(struct dmem_cgroup_region *region) { }
+static void dmemcg_track_pool(struct dmem_cgroup_pool_state *pool) { }
+static void dmemcg_untrack_pool(struct dmem_cgroup_pool_state *pool) { }
+static void dmemcg_track_charge(struct dmem_cgroup_pool_state *pool, u64 size) { }
+#endif
+
 /* -- lifetime of regions and pools -------------------------------------- */
 
 static void dmemcg_region_release(struct kref *ref)
@@ -433,6 +540,7 @@ static void dmemcg_pool_put(struct dmem_cgroup_pool_state *pool)
 	while (pool && refcount_dec_and_test(&pool->ref)) {
 		struct dmem_cgroup_pool_state *parent = pool->parent;
 
+		dmemcg_untrack_pool(pool);
 		dmemcg_region_put(pool->region);
 		kfree_rcu(pool, rcu);
 		pool = parent;
@@ -505,6 +613,7 @@ dmemcg_pool_add(struct dmemcg_state *cs, struct dmem_cgroup_region *region,
 	INIT_LIST_HEAD(&pool->peaks);
 	pool->cgroup_id = cgroup_id(cs->css.cgroup);
 	RCU_INIT_POINTER(pool->cs, cs);
+	dmemcg_track_pool(pool);
 
 	/* allocates (accounted) what the insertion under the mutex needs */
 	err = xa_reserve(&cs->pools, region->id, GFP_KERNEL);
@@ -534,6 +643,7 @@ dmemcg_pool_add(struct dmemcg_state *cs, struct dmem_cgroup_region *region,
 
 err_free:
 	/* nobody has seen it */
+	dmemcg_untrack_pool(pool);
 	dmemcg_pool_put(parent);
 	dmemcg_region_put(region);
 	kfree(pool);
@@ -666,6 +776,7 @@ dmem_cgroup_register_region(const struct dmem_cgroup_init *init,
 	spin_lock_init(&region->lock);
 	kref_init(&region->ref);
 	INIT_LIST_HEAD(&region->pools);
+	dmemcg_track_region(region);
 	region->size = init->size;
 	region->ops = init->ops;
 	region->reclaim_priv = init->reclaim_priv;
@@ -776,6 +887,7 @@ int dmem_cgroup_try_charge(struct dmem_cgroup_region *region, u64 size,
 		if (level->peak < level->usage)
 			level->peak = level->usage;
 	}
+	dmemcg_track_charge(pool, size);
 	spin_unlock_irqrestore(&region->lock, flags);
 
 	trace_dmem_charge(region->name, pool->cgroup_id, size);
@@ -821,6 +933,7 @@ void dmem_cgroup_uncharge(struct dmem_cgroup_pool_state *pool, u64 size)
 		WARN_ON_ONCE(level->usage < size);
 		dmemcg_set_usage(level, level->usage - min(level->usage, size));
 	}
+	dmemcg_track_charge(pool, -size);
 	spin_unlock_irqrestore(&pool->region->lock, flags);
 
 	trace_dmem_uncharge(pool->region->name, pool->cgroup_id, size);
