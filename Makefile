@@ -7,7 +7,7 @@ export SERIES ARCH VARIANT KERNEL_SRC REFRESH
 # the demo's board
 demo: export ARCH = arm64
 
-.PHONY: help deps fetch kernel stock boot demo check check-fast lint overlay clean
+.PHONY: help deps fetch kernel stock boot demo check check-fast lint dropin overlay clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,6 +46,9 @@ check-fast: deps ## the tests that User Mode Linux can run, seconds once built
 lint: deps ## checkpatch, kernel-doc, W=1 and sparse on our files
 	@ARCH=um vm/build > /dev/null
 	@ARCH=um vm/lint
+
+dropin: deps ## compile every in-tree user of the controller (TTM, xe, amdgpu, nouveau)
+	@vm/dropin
 
 overlay: ## lay overlay and patches over your own tree: make overlay TREE=/path/to/linux
 	@vm/tree --into "$(TREE)"
