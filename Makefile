@@ -4,9 +4,6 @@ SERIES ?= 7.3
 ARCH ?= arm64
 export SERIES ARCH VARIANT KERNEL_SRC REFRESH
 
-# the demo's board
-demo: export ARCH = arm64
-
 .PHONY: help deps fetch kernel stock boot demo check check-fast lint dropin overlay clean
 .DEFAULT_GOAL := help
 
@@ -33,9 +30,9 @@ boot: deps ## an interactive shell in a guest with carveouts
 	@vm/boot --run shell $(if $(filter um,$(ARCH)),--append "cma_carveout=display:32M$(comma)video:64M")
 
 demo: deps ## the main job on an arm64 board in QEMU, from nothing
-	@vm/build > /dev/null
-	@vm/initramfs > /dev/null
-	@vm/demo/run
+	@ARCH=arm64 vm/build > /dev/null
+	@ARCH=arm64 vm/initramfs > /dev/null
+	@ARCH=arm64 vm/demo/run
 
 check: deps ## all tests: User Mode Linux, arm64, 32-bit arm
 	@vm/check
