@@ -62,8 +62,8 @@ release() {
 
 say "Every reusable carveout is a region that cgroups are charged for ..."
 run "sort $cg/dmem.capacity"
-expect 0 "cma/default_cma_region 33554432
-cma/display@50000000 33554432
+expect 0 "cma/default_cma_region 41943040
+cma/display@50000000 41943040
 cma/video@58000000 67108864"
 
 say "... and a heap.  The firmware's and the co-processor's are neither."

@@ -5,6 +5,6 @@
 
 echo "KTAP version 1"
 echo "1..1"
-echo "# regions: $(sed 's,^cma/,,' /sys/fs/cgroup/dmem.capacity | sort | tr '\n' ';')"
+echo "# regions: $(sed -n 's,^cma/,,p' /sys/fs/cgroup/dmem.capacity | sort | tr '\n' ';')"
 echo "# heaps: $(ls /dev/dma_heap | grep -v '^system' | sort | tr '\n' ' ')"
 echo "ok 1 shown"
