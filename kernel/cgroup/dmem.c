@@ -80,6 +80,7 @@
  *	dmemcg_srcu	Reclaim callbacks, which unregistration waits for.
  */
 
+#include <kunit/static_stub.h>
 #include <linux/cgroup.h>
 #include <linux/cgroup_dmem.h>
 #include <linux/cleanup.h>
@@ -269,6 +270,14 @@ static struct dmemcg_state *css_to_dmemcs(struct cgroup_subsys_state *css)
 static struct dmemcg_state *dmemcg_parent(struct dmemcg_state *cs)
 {
 	return cs->css.parent ? css_to_dmemcs(cs->css.parent) : NULL;
+}
+
+/* The current task's, under RCU.  The tests say who that is. */
+static struct dmemcg_state *dmemcg_current(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(dmemcg_current);
+
+	return css_to_dmemcs(task_css(current, dmem_cgrp_id));
 }
 
 /* -- numbers --------------------------------------------------------------- */
@@ -693,7 +702,7 @@ dmemcg_pool_get_current(struct dmem_cgroup_region *region)
 
 	do {
 		rcu_read_lock();
-		cs = css_to_dmemcs(task_css(current, dmem_cgrp_id));
+		cs = dmemcg_current();
 		for (;;) {
 			pool = dmemcg_pool_tryget(cs, region);
 			if (pool) {
