@@ -1702,3 +1702,8 @@ struct cgroup_subsys dmem_cgrp_subsys = {
 	.dfl_cftypes	= dmemcg_files,
 	.legacy_cftypes	= dmemcg_files,
 };
+
+/* The unit tests, here because what they test is static. */
+#if IS_ENABLED(CONFIG_CGROUP_DMEM_KUNIT_TEST)
+#include "tests/dmem_kunit.c"
+#endif
