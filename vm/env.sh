@@ -10,6 +10,8 @@
 #	flavour	"ours" (overlay and patches) or "stock" (neither)
 #	work	build/<series>: sources, one output folder for each architecture
 #	out	the kernel's O= directory
+#
+# and use_compiler sets compiler.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dmem-heaps
@@ -50,3 +52,12 @@ um)
 *)
 	die "ARCH=$ARCH has a config fragment but no compiler and machine in vm/env.sh" ;;
 esac
+
+# The compiler is called through ccache if that is installed.
+use_compiler() {
+	compiler=${cross}gcc
+	command -v ccache > /dev/null || return 0
+	export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1
+	export CCACHE_COMPRESS=1 CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
+	compiler="ccache $compiler"
+}
