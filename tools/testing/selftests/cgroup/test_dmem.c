@@ -9,6 +9,10 @@
  * made until the last reference to the buffer is gone, whoever holds that and
  * whatever happens to processes and cgroups meanwhile.
  *
+ * A refusal counts as an event of the cgroup whose limit it was, and in the
+ * totals of its ancestors; who watches the files learns of it. The peak can be
+ * reset for one open file. Charges, their return and refusals can be traced.
+ *
  * Each case runs in a process of its own, in a new cgroup (sb.top below) that
  * has the controller enabled for its children; see cma_heap_util.c for what is
  * checked after each. The process of a case lives in the root cgroup and goes
@@ -29,6 +33,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -153,6 +158,23 @@ static void expect_text_at(const char *func, int line, const char *cgroup,
 	expect_dmem(cgroup, "dmem.current", heap, want)
 #define expect_current_soon(cgroup, heap, want) \
 	expect_dmem_soon(cgroup, "dmem.current", heap, want)
+
+/* How often a limit refused: at or below this cgroup, and at this one */
+static void expect_events_at(const char *func, int line, const char *cgroup,
+			     const struct cma_heap *heap, __u64 all,
+			     __u64 local)
+{
+	char want[64];
+
+	snprintf(want, sizeof(want), "low 0 max %llu", (unsigned long long)all);
+	expect_text_at(func, line, cgroup, "dmem.events", heap, want);
+	snprintf(want, sizeof(want), "low 0 max %llu",
+		 (unsigned long long)local);
+	expect_text_at(func, line, cgroup, "dmem.events.local", heap, want);
+}
+
+#define expect_events(cgroup, heap, all, local) \
+	expect_events_at(__func__, __LINE__, cgroup, heap, all, local)
 
 static void expect_no_file_at(const char *func, int line, const char *cgroup,
 			      const char *file)
@@ -291,12 +313,14 @@ static void expect_read_only(const char *cgroup, const char *file)
 
 /*
  * The root has what there is and what is used. Other cgroups have what is
- * used, the most that was, and limits. What is measured can't be written.
+ * used, the most that was, limits, and what happened at them. What is measured
+ * can't be written.
  */
 static void test_files(const struct cma_heap *heap __maybe_unused)
 {
 	static const char * const everywhere_else[] = {
 		"dmem.current", "dmem.peak", "dmem.max", "dmem.min", "dmem.low",
+		"dmem.events", "dmem.events.local",
 	};
 	char *a = create(sb.top, "a");
 	char *text;
@@ -305,6 +329,8 @@ static void test_files(const struct cma_heap *heap __maybe_unused)
 	expect_read_only(sb.root, "dmem.capacity");
 	expect_read_only(sb.root, "dmem.current");
 	expect_read_only(a, "dmem.current");
+	expect_read_only(a, "dmem.events");
+	expect_read_only(a, "dmem.events.local");
 
 	for (i = 0; i < ARRAY_SIZE(everywhere_else); i++) {
 		text = dmem_read_file(a, everywhere_else[i]);
@@ -321,7 +347,7 @@ static void test_files(const struct cma_heap *heap __maybe_unused)
 /*
  * Every region has one line in every file, in a cgroup without any charge too:
  * "<region> <value>\n" with one blank, where the value is 0, or max for
- * dmem.max.
+ * dmem.max. Events are names and values: "<region> low 0 max 0\n".
  */
 static void test_lines(const struct cma_heap *heap __maybe_unused)
 {
@@ -334,6 +360,8 @@ static void test_lines(const struct cma_heap *heap __maybe_unused)
 		{ "dmem.min",		"0" },
 		{ "dmem.low",		"0" },
 		{ "dmem.max",		"max" },
+		{ "dmem.events",	"low 0 max 0" },
+		{ "dmem.events.local",	"low 0 max 0" },
 	};
 	char *capacity = dmem_read_file(sb.root, "dmem.capacity");
 	char *a = create(sb.top, "a");
@@ -777,24 +805,53 @@ static void test_limit_race(const struct cma_heap *heap)
 	expect_current_soon(a, heap, 0);
 }
 
-#define REFUSED_PAGES	8
-#define FITTING_PAGES	4
-#define FITTING_ROUNDS	150
+#define FIT_LOUD	3
+#define FIT_ROUNDS	2000
+#define FIT_SECONDS	10
+
+/**
+ * struct fit - what the processes of test_exact_fit() share
+ * @heap:	to allocate from
+ * @stop:	set when those that are refused may leave
+ * @pages:	what each of those asks for
+ * @refused:	how often each of those was
+ */
+struct fit {
+	const struct cma_heap *heap;
+	bool stop;
+	unsigned int pages[FIT_LOUD];
+	unsigned int refused[FIT_LOUD];
+};
+
+/* One of those that are refused */
+struct fit_loud {
+	struct fit *fit;
+	unsigned int index;
+};
 
 static int ask_too_much(const char *cgroup __maybe_unused, void *arg)
 {
-	for (;;)
-		if (cma_heap_alloc(arg, REFUSED_PAGES * page) != -ENOSPC)
+	struct fit_loud *loud = arg;
+	struct fit *fit = loud->fit;
+
+	while (!__atomic_load_n(&fit->stop, __ATOMIC_RELAXED)) {
+		if (cma_heap_alloc(fit->heap, fit->pages[loud->index] * page) !=
+		    -ENOSPC)
 			return 1;
+		__atomic_fetch_add(&fit->refused[loud->index], 1, __ATOMIC_RELAXED);
+	}
+	return 0;
 }
 
 /* The exit status is the errno of what should have been granted */
 static int ask_what_fits(const char *cgroup __maybe_unused, void *arg)
 {
+	__u64 end = now_ms() + FIT_SECONDS * 1000;
+	struct fit *fit = arg;
 	int fd, i;
 
-	for (i = 0; i < FITTING_ROUNDS; i++) {
-		fd = cma_heap_alloc(arg, FITTING_PAGES * page);
+	for (i = 0; i < FIT_ROUNDS && now_ms() < end; i++) {
+		fd = cma_heap_alloc(fit->heap, 5 * page);
 		if (fd < 0)
 			return -fd;
 		close(fd);
@@ -803,31 +860,70 @@ static int ask_what_fits(const char *cgroup __maybe_unused, void *arg)
 }
 
 /*
- * a		max 4 pages
- * a/big	asks for 8 all the time, always refused
- * a/small	takes 4 and gives them back, always granted
+ * a		max 8 pages
+ * a/held	has 3 all the time
+ * a/fits	takes 5 and gives them back, thousands of times: always granted
+ * a/loud0	asks for 6, one more than ever fits: always refused
+ * a/loud1	asks for 9, more than the limit: always refused
+ * a/loud2	asks for half the region: always refused
+ *
+ * A request that is refused harms no other, not for an instant, and every
+ * refusal is counted, once. On a slow machine the time limits the rounds.
  */
-static void test_refused_harms_nobody(const struct cma_heap *heap)
+static void test_exact_fit(const struct cma_heap *heap)
 {
-	char *a, *big, *small;
-	pid_t loud[2], quiet;
-	size_t i;
+	struct fit_loud loud[FIT_LOUD];
+	char *a, *held, *fits, *louds[FIT_LOUD];
+	__u64 end, refused = 0;
+	pid_t quiet, pids[FIT_LOUD];
+	struct fit *fit;
+	char name[16];
+	int fd, i;
 
 	a = create(sb.top, "a");
 	control(a, "+dmem");
-	big = create(a, "big");
-	small = create(a, "small");
-	set_max(a, heap, FITTING_PAGES * page);
+	held = create(a, "held");
+	fits = create(a, "fits");
+	set_max(a, heap, 8 * page);
 
-	for (i = 0; i < ARRAY_SIZE(loud); i++)
-		loud[i] = spawn(big, ask_too_much, (void *)heap);
-	quiet = spawn(small, ask_what_fits, (void *)heap);
+	fit = mmap(NULL, sizeof(*fit), PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (fit == MAP_FAILED)
+		case_fail("mmap: %s", strerror(errno));
+	fit->heap = heap;
+	fit->pages[0] = 6;
+	fit->pages[1] = 9;
+	fit->pages[2] = heap->size / page / 2;
+
+	fd = alloc_in(held, heap, 3 * page);
+	for (i = 0; i < FIT_LOUD; i++) {
+		snprintf(name, sizeof(name), "loud%d", i);
+		louds[i] = create(a, name);
+		loud[i] = (struct fit_loud){ fit, i };
+		pids[i] = spawn(louds[i], ask_too_much, &loud[i]);
+	}
+	end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	for (i = 0; i < FIT_LOUD; i++)
+		while (!__atomic_load_n(&fit->refused[i], __ATOMIC_RELAXED))
+			if (!sleep_until(end))
+				case_fail("%s: refused nothing yet", louds[i]);
+
+	quiet = spawn(fits, ask_what_fits, fit);
 	expect_exit(quiet, 0);
-	for (i = 0; i < ARRAY_SIZE(loud); i++)
-		stop(loud[i]);
+	__atomic_store_n(&fit->stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < FIT_LOUD; i++) {
+		expect_exit(pids[i], 0);
+		expect_dmem(louds[i], "dmem.peak", heap, 0);
+		expect_events(louds[i], heap, 0, 0);
+		refused += fit->refused[i];
+	}
 
-	expect_dmem(big, "dmem.peak", heap, 0);
-	expect_dmem(a, "dmem.peak", heap, FITTING_PAGES * page);
+	expect_dmem(fits, "dmem.peak", heap, 5 * page);
+	expect_events(fits, heap, 0, 0);
+	expect_dmem(a, "dmem.peak", heap, 8 * page);
+	expect_events(a, heap, refused, refused);
+	expect_current_soon(a, heap, 3 * page);
+	close(fd);
 	expect_current_soon(a, heap, 0);
 }
 
@@ -868,6 +964,419 @@ static void test_peak(const struct cma_heap *heap)
 	close(two);
 	expect_current(a, heap, 0);
 	expect_dmem(a, "dmem.peak", heap, 5 * page);
+}
+
+/* Open files of a cgroup */
+
+/* Room for the lines of all regions */
+#define ALL_SIZE	(CMA_HEAP_MAX_HEAPS * (CMA_HEAP_NAME_SIZE + 64))
+
+static int open_at(const char *func, int line, const char *cgroup,
+		   const char *file, int flags)
+{
+	int fd = cg_open(cgroup, file, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		case_fail_at(func, line, "opening %s/%s: %s", cgroup, file,
+			     strerror(errno));
+	return fd;
+}
+
+#define open_peak(cgroup) \
+	open_at(__func__, __LINE__, cgroup, "dmem.peak", O_RDWR)
+#define open_events(cgroup, file) \
+	open_at(__func__, __LINE__, cgroup, file, O_RDONLY)
+
+/* Text of the region's line, read from the start through this open file */
+static void read_view_at(const char *func, int line, int fd,
+			 const struct cma_heap *heap, char *text, size_t size)
+{
+	char all[ALL_SIZE];
+	ssize_t len = pread(fd, all, sizeof(all) - 1, 0);
+	int ret;
+
+	if (len < 0)
+		case_fail_at(func, line, "pread: %s", strerror(errno));
+	all[len] = '\0';
+	ret = dmem_find_text(all, heap->region, text, size);
+	if (ret)
+		case_fail_at(func, line, "no value for %s: %s", heap->region,
+			     strerror(-ret));
+}
+
+/* How many refusals dmem.events or dmem.events.local shows */
+static __u64 refusals_in(int fd, const struct cma_heap *heap)
+{
+	unsigned long long count;
+	char text[64];
+
+	read_view_at(__func__, __LINE__, fd, heap, text, sizeof(text));
+	if (sscanf(text, "low 0 max %llu", &count) != 1)
+		case_fail("%s: expected 'low 0 max N', seen '%s'", heap->region,
+			  text);
+	return count;
+}
+
+static __u64 peak_of_at(const char *func, int line, int fd,
+			const struct cma_heap *heap)
+{
+	char text[32], *end;
+	__u64 value;
+
+	read_view_at(func, line, fd, heap, text, sizeof(text));
+	value = strtoull(text, &end, 10);
+	if (end == text || *end)
+		case_fail_at(func, line, "%s: '%s' is not a number",
+			     heap->region, text);
+	return value;
+}
+
+#define peak_of(fd, heap) peak_of_at(__func__, __LINE__, fd, heap)
+#define expect_view(fd, heap, want) \
+	expect_value(#fd, peak_of(fd, heap), want)
+
+static void reset_at(const char *func, int line, int fd, const char *text,
+		     size_t len)
+{
+	ssize_t done = write(fd, text, len);
+
+	if (done < 0)
+		case_fail_at(func, line, "writing to dmem.peak: %s",
+			     strerror(errno));
+	expect_value_at(func, line, "bytes written", done, len);
+}
+
+#define reset(fd) reset_at(__func__, __LINE__, fd, "reset\n", 6)
+
+/*
+ * Whatever is written makes this open file, and nobody else's, see the peak
+ * since then, which begins at what is in use. Other cgroups know nothing of it.
+ */
+static void test_peak_reset(const struct cma_heap *heap)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+	} rows[] = {
+		{ "r", 1 }, { "0", 1 }, { "\n", 1 }, { " ", 1 }, { "\0", 1 },
+		{ "max\n", 4 }, { "no-such-region 1 2 3\n", 21 },
+		{ "\xff\0\xff", 3 },
+	};
+	int one, two, again, never, above, held, more, child;
+	char by_read[ALL_SIZE], by_pread[ALL_SIZE];
+	char *a, *b;
+	ssize_t len;
+	size_t i;
+
+	a = create(sb.top, "a");
+	control(a, "+dmem");
+	b = create(a, "b");
+
+	one = open_peak(b);
+	two = open_peak(b);
+	never = open_peak(b);
+	above = open_peak(a);
+
+	held = alloc_in(b, heap, 5 * page);
+	expect_view(one, heap, 5 * page);
+	close(held);
+	expect_view(one, heap, 5 * page);
+
+	/* Nothing written, nothing reset */
+	reset_at(__func__, __LINE__, one, "", 0);
+	expect_view(one, heap, 5 * page);
+
+	/* From what is in use: 2 pages. It rises, and stays */
+	held = alloc_in(b, heap, 2 * page);
+	reset(one);
+	expect_view(one, heap, 2 * page);
+	more = alloc_in(b, heap, page);
+	expect_view(one, heap, 3 * page);
+	close(more);
+	expect_view(one, heap, 3 * page);
+	expect_view(two, heap, 5 * page);
+	expect_dmem(b, "dmem.peak", heap, 5 * page);
+
+	/* Another one is no concern of the first, at another usage */
+	reset(two);
+	expect_view(two, heap, 2 * page);
+	expect_view(one, heap, 3 * page);
+	more = alloc_in(b, heap, 2 * page);
+	expect_view(one, heap, 4 * page);
+	expect_view(two, heap, 4 * page);
+	close(more);
+
+	/* Again, as often as one likes */
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		reset_at(__func__, __LINE__, one, rows[i].text, rows[i].len);
+		expect_view(one, heap, 2 * page);
+		more = alloc_in(b, heap, page);
+		close(more);
+		expect_view(one, heap, 3 * page);
+		expect_view(two, heap, 4 * page);
+		expect_view(never, heap, 5 * page);
+	}
+
+	/* The same open file under another number, and in a child */
+	again = dup(one);
+	reset(again);
+	expect_view(one, heap, 2 * page);
+	expect_view(again, heap, 2 * page);
+	close(again);
+	more = alloc_in(b, heap, page);
+	close(more);
+	child = fork();
+	if (!child) {
+		expect_view(one, heap, 3 * page);
+		reset(one);
+		exit(0);
+	}
+	expect_exit(child, 0);
+	expect_view(one, heap, 2 * page);
+
+	/* From the start, by lseek() too: a write has moved the offset */
+	if (lseek(one, 0, SEEK_SET))
+		case_fail("lseek: %s", strerror(errno));
+	more = alloc_in(b, heap, page);
+	len = read(one, by_read, sizeof(by_read));
+	expect_value("length", len,
+		     pread(one, by_pread, sizeof(by_pread), 0));
+	if (len <= 0 || memcmp(by_read, by_pread, len))
+		case_fail("read() and pread() differ");
+	expect_view(one, heap, 3 * page);
+	close(more);
+
+	/* New files begin with the cgroup's peak, whoever else was reset */
+	close(two);
+	two = open_peak(b);
+	expect_view(two, heap, 5 * page);
+	expect_view(never, heap, 5 * page);
+
+	/* Parent and child each have their own */
+	expect_view(above, heap, 5 * page);
+	expect_dmem(a, "dmem.peak", heap, 5 * page);
+	reset(above);
+	expect_view(above, heap, 2 * page);
+	expect_view(one, heap, 3 * page);
+	expect_dmem(b, "dmem.peak", heap, 5 * page);
+
+	/* A new high is everyone's */
+	more = alloc_in(b, heap, 5 * page);
+	close(more);
+	close(held);
+	expect_view(one, heap, 7 * page);
+	expect_view(two, heap, 7 * page);
+	expect_view(never, heap, 7 * page);
+	expect_view(above, heap, 7 * page);
+	expect_dmem(a, "dmem.peak", heap, 7 * page);
+	reset(one);
+	expect_view(one, heap, 0);
+	expect_view(two, heap, 7 * page);
+}
+
+enum { RESET_FIRST, RESET_SECOND, FALL, RISE, NR_STEPS };
+
+#define ORDER_STEPS	5
+#define ORDERS		1024	/* NR_STEPS to the power of ORDER_STEPS */
+
+/* Not one that has another's steps: nothing to release, files swapped */
+static bool is_new_order(int order)
+{
+	bool has_first = false;
+	int i, used = 0;
+
+	for (i = 0; i < ORDER_STEPS; i++, order /= NR_STEPS) {
+		switch (order % NR_STEPS) {
+		case RESET_FIRST:
+			has_first = true;
+			break;
+		case RESET_SECOND:
+			if (!has_first)
+				return false;
+			break;
+		case FALL:
+			if (!used--)
+				return false;
+			break;
+		case RISE:
+			used++;
+			break;
+		}
+	}
+	return true;
+}
+
+/*
+ * Every order of five steps, each of them a reset of one of two open files, or
+ * a page more or less in use: what each file has to show is worked out beside.
+ * A third one, opened anew for each look, shows the peak of all times.
+ */
+static void test_peak_orders(const struct cma_heap *heap)
+{
+	static const char letters[NR_STEPS] = { '1', '2', '-', '+' };
+	char *a = create(sb.top, "a");
+	char said[ORDER_STEPS + 1];
+	__u64 want[2], all = 0, seen;
+	int held[ORDER_STEPS];
+	int fds[2], run, rest, i, j, used;
+	bool was_reset[2];
+
+	/* For as long as this takes: to move costs more than all the rest */
+	enter(a);
+	for (run = 0; run < ORDERS; run++) {
+		if (!is_new_order(run))
+			continue;
+		fds[0] = open_peak(a);
+		fds[1] = open_peak(a);
+		memset(was_reset, 0, sizeof(was_reset));
+		memset(said, 0, sizeof(said));
+		used = 0;
+
+		for (i = 0, rest = run; i < ORDER_STEPS; i++, rest /= NR_STEPS) {
+			int step = rest % NR_STEPS;
+
+			said[i] = letters[step];
+			if (step == FALL)
+				close(held[--used]);
+			if (step == RISE)
+				held[used++] = expect_alloc(heap, page, 0);
+			if (step == RESET_FIRST || step == RESET_SECOND) {
+				reset(fds[step]);
+				was_reset[step] = true;
+				want[step] = used * page;
+			}
+
+			if (all < used * page)
+				all = used * page;
+			for (j = 0; j < 2; j++) {
+				if (!was_reset[j])
+					want[j] = all;
+				else if (want[j] < used * page)
+					want[j] = used * page;
+				seen = peak_of(fds[j], heap);
+				if (seen != want[j])
+					case_fail("after %s: file %d: expected %llu, seen %llu",
+						  said, j + 1,
+						  (unsigned long long)want[j],
+						  (unsigned long long)seen);
+			}
+			expect_dmem(a, "dmem.peak", heap, all);
+		}
+		cma_heap_drain(held, used);
+		/* The first one to be reset leaves first, or last */
+		close(fds[run % 2]);
+		expect_dmem(a, "dmem.peak", heap, all);
+		close(fds[!(run % 2)]);
+	}
+	enter(sb.root);
+}
+
+/*
+ * One write resets all regions, also those that the cgroup has not used before:
+ * they begin at 0, and only they do, when they come into use.
+ */
+static void test_peak_regions(const struct cma_heap *heap)
+{
+	const struct cma_heap *other = other_region(heap);
+	int early, late, fd;
+	char *a;
+
+	if (!other)
+		case_skip(&sb, "there is one region only");
+
+	/* Before anything was charged */
+	a = create(sb.top, "a");
+	early = open_peak(a);
+	reset(early);
+	expect_view(early, heap, 0);
+	expect_view(early, other, 0);
+
+	fd = alloc_in(a, heap, 4 * page);
+	close(fd);
+	expect_view(early, heap, 4 * page);
+	expect_view(early, other, 0);
+
+	/* When one of the two was */
+	late = open_peak(a);
+	reset(late);
+	expect_view(late, heap, 0);
+	expect_view(late, other, 0);
+	fd = alloc_in(a, other, 3 * page);
+	close(fd);
+	expect_view(late, heap, 0);
+	expect_view(late, other, 3 * page);
+	expect_view(early, heap, 4 * page);
+	expect_view(early, other, 3 * page);
+
+	/* When both were */
+	reset(early);
+	expect_view(early, heap, 0);
+	expect_view(early, other, 0);
+	expect_view(late, other, 3 * page);
+	expect_dmem(a, "dmem.peak", heap, 4 * page);
+	expect_dmem(a, "dmem.peak", other, 3 * page);
+
+	fd = alloc_in(a, other, 2 * page);
+	expect_view(early, heap, 0);
+	expect_view(early, other, 2 * page);
+	expect_view(late, other, 3 * page);
+	reset(late);
+	expect_view(late, other, 2 * page);
+	close(fd);
+	expect_view(late, heap, 0);
+	expect_view(late, other, 2 * page);
+	expect_dmem(a, "dmem.peak", other, 3 * page);
+}
+
+static void expect_gone_at(const char *func, int line, int fd)
+{
+	char text[64];
+
+	if (pread(fd, text, sizeof(text), 0) >= 0 || errno != ENODEV)
+		case_fail_at(func, line, "after removal: expected %s, seen %s",
+			     strerror(ENODEV), strerror(errno));
+}
+
+#define expect_gone(fd) expect_gone_at(__func__, __LINE__, fd)
+
+/*
+ * An open dmem.peak, reset or not, outlives its cgroup, or the controller in
+ * it, as a descriptor for nothing: ENODEV. What comes under that name later
+ * owes it nothing.
+ */
+static void test_peak_removed(const struct cma_heap *heap)
+{
+	char *a = create(sb.top, "a");
+	int was_reset = open_peak(a), never = open_peak(a);
+	int held, fd;
+
+	held = alloc_in(a, heap, 2 * page);
+	reset(was_reset);
+	remove_cgroup(a);
+	expect_gone(was_reset);
+	expect_gone(never);
+	expect_value("errno of a write", write(never, "r", 1) < 0 ? errno : 0,
+		     ENODEV);
+
+	a = create(sb.top, "a");
+	fd = open_peak(a);
+	expect_view(fd, heap, 0);
+	close(alloc_in(a, heap, page));
+	expect_view(fd, heap, page);
+	reset(fd);
+	expect_gone(was_reset);
+	close(was_reset);
+	close(held);
+	close(never);
+
+	held = alloc_in(a, heap, page);
+	control(sb.top, "-dmem");
+	expect_gone(fd);
+	control(sb.top, "+dmem");
+	expect_gone(fd);
+	close(held);
+	expect_dmem(a, "dmem.peak", heap, 0);
+	close(fd);
 }
 
 /* Who holds the charge, and until when */
@@ -1128,6 +1637,7 @@ static void expect_fresh_at(const char *func, int line, const char *cgroup,
 	expect_text_at(func, line, cgroup, "dmem.max", heap, "max");
 	expect_text_at(func, line, cgroup, "dmem.min", heap, "0");
 	expect_text_at(func, line, cgroup, "dmem.low", heap, "0");
+	expect_events_at(func, line, cgroup, heap, 0, 0);
 }
 
 #define expect_fresh(cgroup, heap) expect_fresh_at(__func__, __LINE__, cgroup, heap)
@@ -1147,9 +1657,11 @@ static void test_recreated(const struct cma_heap *heap)
 
 	set_all_limits(a, heap);
 	old = alloc_in(a, heap, 2 * page);
+	refused_in(a, heap, page, ENOSPC);
 	remove_cgroup(a);
 	a = create(sb.top, "a");
 	expect_fresh(a, heap);
+	expect_events(sb.top, heap, 1, 0);
 
 	new = alloc_in(a, heap, 3 * page);
 	expect_current(a, heap, 3 * page);
@@ -1174,10 +1686,13 @@ static void test_controller_off_on(const struct cma_heap *heap)
 
 	set_all_limits(a, heap);
 	old = alloc_in(a, heap, 2 * page);
+	refused_in(a, heap, page, ENOSPC);
+	expect_events(a, heap, 1, 1);
 
 	control(sb.top, "-dmem");
 	expect_no_file(a, "dmem.current");
 	expect_no_file(a, "dmem.max");
+	expect_no_file(a, "dmem.events");
 	expect_current(sb.top, heap, 2 * page);
 	if (cg_read_key_long(sb.top, "cgroup.stat", dying) >= 0)
 		expect_stat_soon(sb.top, dying, 0);
@@ -1186,6 +1701,7 @@ static void test_controller_off_on(const struct cma_heap *heap)
 
 	control(sb.top, "+dmem");
 	expect_fresh(a, heap);
+	expect_events(sb.top, heap, 1, 0);
 	new = alloc_in(a, heap, page);
 	expect_current(a, heap, page);
 	expect_current(sb.top, heap, 6 * page);
@@ -1257,6 +1773,648 @@ static void test_protection(const struct cma_heap *heap)
 	}
 	close(in_a);
 	close(in_b);
+}
+
+/* Events */
+
+/*
+ * a		max 4 pages, then 5
+ * a/b		max 2 pages
+ * a/b/c	asks
+ * a/d		asks
+ * s		is not concerned
+ *
+ * A refusal counts in dmem.events.local of the cgroup whose limit it was, and
+ * in dmem.events from there up: once, for one region. Nothing else counts.
+ */
+static void test_events(const struct cma_heap *heap)
+{
+	const struct cma_heap *other = other_region(heap);
+	char *a, *b, *c, *d, *s;
+	int fd, in_d, i;
+
+	a = create(sb.top, "a");
+	control(a, "+dmem");
+	b = create(a, "b");
+	control(b, "+dmem");
+	c = create(b, "c");
+	d = create(a, "d");
+	s = create(sb.top, "s");
+	set_max(a, heap, 4 * page);
+	set_max(b, heap, 2 * page);
+
+	/* What is granted, given back, or more than there is */
+	fd = alloc_in(c, heap, 2 * page);
+	in_d = alloc_in(d, heap, 2 * page);
+	close(fd);
+	refused_in(c, heap, heap->size + page, ENOMEM);
+	expect_events(c, heap, 0, 0);
+	expect_events(d, heap, 0, 0);
+	expect_events(b, heap, 0, 0);
+	expect_events(a, heap, 0, 0);
+	expect_events(sb.top, heap, 0, 0);
+
+	/* b's limit */
+	for (i = 1; i <= 3; i++) {
+		set_max(a, heap, 5 * page);
+		refused_in(c, heap, 3 * page, ENOSPC);
+		expect_events(c, heap, 0, 0);
+		expect_events(b, heap, i, i);
+		expect_events(a, heap, i, 0);
+		expect_events(sb.top, heap, i, 0);
+	}
+
+	/* a's, of which d has 2 already */
+	set_max(a, heap, 3 * page);
+	refused_in(c, heap, 2 * page, ENOSPC);
+	refused_in(d, heap, 2 * page, ENOSPC);
+	expect_events(c, heap, 0, 0);
+	expect_events(d, heap, 0, 0);
+	expect_events(b, heap, 3, 3);
+	expect_events(a, heap, 5, 2);
+	expect_events(sb.top, heap, 5, 0);
+
+	/* Its own */
+	set_max(c, heap, 0);
+	refused_in(c, heap, 1, ENOSPC);
+	expect_events(c, heap, 1, 1);
+	expect_events(b, heap, 4, 3);
+	expect_events(a, heap, 6, 2);
+	expect_events(sb.top, heap, 6, 0);
+
+	/* That of the topmost, with room below */
+	set_max(sb.top, heap, 2 * page);
+	refused_in(d, heap, page, ENOSPC);
+	expect_events(d, heap, 0, 0);
+	expect_events(a, heap, 6, 2);
+	expect_events(sb.top, heap, 7, 1);
+
+	/* What others do counts elsewhere */
+	close(in_d);
+	set_max(s, heap, 0);
+	refused_in(s, heap, page, ENOSPC);
+	expect_events(s, heap, 1, 1);
+	expect_events(a, heap, 6, 2);
+	expect_events(sb.top, heap, 8, 1);
+	close(alloc_in(d, heap, page));
+	expect_events(sb.top, heap, 8, 1);
+	if (!other)
+		return;
+
+	expect_events(c, other, 0, 0);
+	expect_events(b, other, 0, 0);
+	expect_events(a, other, 0, 0);
+	expect_events(sb.top, other, 0, 0);
+	set_max(b, other, 0);
+	refused_in(c, other, page, ENOSPC);
+	expect_events(b, other, 1, 1);
+	expect_events(a, other, 1, 0);
+	expect_events(c, heap, 1, 1);
+	expect_events(b, heap, 4, 3);
+	expect_events(a, heap, 6, 2);
+	expect_events(sb.top, heap, 8, 1);
+}
+
+/*
+ * a		keeps the counts when b and c are gone
+ * a/b		max 1 page, refuses, removed
+ * a/b/c	max 0, refuses, removed before
+ */
+static void test_events_removed(const struct cma_heap *heap)
+{
+	char *a, *b, *c;
+	int fd;
+
+	a = create(sb.top, "a");
+	control(a, "+dmem");
+	b = create(a, "b");
+	fd = alloc_in(b, heap, page);
+	control(b, "+dmem");
+	c = create(b, "c");
+	set_max(b, heap, page);
+	refused_in(c, heap, page, ENOSPC);
+	set_max(c, heap, 0);
+	refused_in(c, heap, page, ENOSPC);
+	refused_in(c, heap, page, ENOSPC);
+
+	remove_cgroup(c);
+	expect_events(b, heap, 3, 1);
+	expect_events(a, heap, 3, 0);
+	expect_stat_soon(b, "nr_dying_descendants ", 0);
+	expect_events(b, heap, 3, 1);
+
+	/* With a buffer charged there, and without */
+	remove_cgroup(b);
+	expect_events(a, heap, 3, 0);
+	expect_events(sb.top, heap, 3, 0);
+	expect_stat_soon(a, "nr_dying_descendants ", 0);
+	close(fd);
+	expect_events(a, heap, 3, 0);
+	expect_events(sb.top, heap, 3, 0);
+
+	b = create(a, "b");
+	expect_events(b, heap, 0, 0);
+	set_max(b, heap, 0);
+	refused_in(b, heap, page, ENOSPC);
+	expect_events(b, heap, 1, 1);
+	expect_events(a, heap, 4, 0);
+	expect_events(sb.top, heap, 4, 0);
+}
+
+/**
+ * struct watched - a file that is watched by poll and by inotify
+ * @cgroup:	whose file it is
+ * @file:	its name
+ * @wakes:	a change of it is expected
+ * @fd:		to poll
+ * @mark:	inotify's number of it
+ * @modified:	inotify has told of a change
+ */
+struct watched {
+	const char *cgroup;
+	const char *file;
+	bool wakes;
+	int fd;
+	int mark;
+	bool modified;
+};
+
+/* Whether it has changed since it was read last, now or in this time */
+static bool has_changed(const struct watched *watched, int timeout_ms)
+{
+	struct pollfd wait = { .fd = watched->fd, .events = POLLPRI };
+
+	if (!poll(&wait, 1, timeout_ms))
+		return false;
+	if (wait.revents != (POLLPRI | POLLERR))
+		case_fail("%s/%s: poll: expected POLLPRI|POLLERR, seen 0x%x",
+			  watched->cgroup, watched->file, wait.revents);
+	return true;
+}
+
+static int watch(int inotify, const char *cgroup, const char *file)
+{
+	char *path = cg_control(cgroup, file);
+	int mark = inotify_add_watch(inotify, path, IN_MODIFY);
+
+	if (mark < 0)
+		case_fail("inotify_add_watch: %s: %s", path, strerror(errno));
+	free(path);
+	return mark;
+}
+
+/* Take what inotify has to tell, after waiting for it at most this long */
+static bool take_modified(int inotify, struct watched *watched, size_t count,
+			  int timeout_ms)
+{
+	struct inotify_event buf[64];
+	struct pollfd wait = { .fd = inotify, .events = POLLIN };
+	const struct inotify_event *event;
+	ssize_t len, at;
+	size_t i;
+
+	if (poll(&wait, 1, timeout_ms) != 1)
+		return false;
+	len = read(inotify, buf, sizeof(buf));
+	if (len <= 0)
+		case_fail("inotify: %s", strerror(errno));
+	for (at = 0; at < len; at += sizeof(*event) + event->len) {
+		event = (const void *)((char *)buf + at);
+		if (!(event->mask & IN_MODIFY))
+			case_fail("inotify: unexpected 0x%x", event->mask);
+		for (i = 0; i < count; i++)
+			if (watched[i].mark == event->wd)
+				watched[i].modified = true;
+	}
+	return true;
+}
+
+static bool all_modified(const struct watched *watched, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (watched[i].wakes && !watched[i].modified)
+			return false;
+	return true;
+}
+
+/*
+ * Watches dmem.events and dmem.events.local of all levels, of which @refuser
+ * then refuses something that the first one asked for. No file was notified of
+ * before except for the top cgroup's dmem.events: poll can tell at once, when
+ * the refusal has returned, which were not now.
+ */
+static void check_wakes(const struct cma_heap *heap, char **levels,
+			size_t count, size_t refuser)
+{
+	static const char * const files[] = { "dmem.events", "dmem.events.local" };
+	struct watched watched[2 * 4];
+	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	size_t i, n = 0;
+
+	if (inotify < 0)
+		case_fail("inotify_init1: %s", strerror(errno));
+	for (i = 0; i < 2 * count; i++) {
+		struct watched *one = &watched[n++];
+
+		one->cgroup = levels[i / 2];
+		one->file = files[i % 2];
+		one->modified = false;
+		one->wakes = i % 2 ? i / 2 == refuser : i / 2 >= refuser;
+		one->mark = watch(inotify, one->cgroup, one->file);
+		one->fd = open_events(one->cgroup, one->file);
+		refusals_in(one->fd, heap);
+	}
+
+	/* What is granted is nothing to wake up for */
+	close(alloc_in(levels[0], heap, page));
+	for (i = 0; i < n; i++)
+		if (has_changed(&watched[i], 0))
+			case_fail("%s/%s: woken by a success",
+				  watched[i].cgroup, watched[i].file);
+
+	set_max(levels[refuser], heap, page);
+	refused_in(levels[0], heap, 2 * page, ENOSPC);
+	for (i = 0; i < n; i++) {
+		struct watched *one = &watched[i];
+		int patience = one->wakes ? CMA_HEAP_DEADLINE * 1000 : 0;
+
+		if (has_changed(one, patience) != one->wakes)
+			case_fail("limit of %s: %s/%s: poll: expected %d, seen %d",
+				  levels[refuser], one->cgroup, one->file,
+				  one->wakes, !one->wakes);
+		/* Who has read it is not woken again for the same */
+		refusals_in(one->fd, heap);
+		if (has_changed(one, 0))
+			case_fail("%s/%s: woken twice", one->cgroup, one->file);
+		close(one->fd);
+	}
+
+	/* The same by inotify, which takes its time */
+	do {
+		take_modified(inotify, watched, n, 10);
+	} while (!all_modified(watched, n) && now_ms() < end);
+	for (i = 0; i < n; i++)
+		if (watched[i].modified != watched[i].wakes)
+			case_fail("limit of %s: %s/%s: inotify: expected %d, seen %d",
+				  levels[refuser], watched[i].cgroup,
+				  watched[i].file, watched[i].wakes,
+				  watched[i].modified);
+	close(inotify);
+	set_text(levels[refuser], "dmem.max", heap, "max");
+}
+
+/*
+ * A refusal wakes who watches dmem.events of the cgroup whose limit it was, or
+ * of one above it, and dmem.events.local of that cgroup. Nobody else.
+ */
+static void test_events_wake(const struct cma_heap *heap)
+{
+	char *levels[3] = { NULL, NULL, sb.top };
+	size_t refuser;
+
+	for (refuser = 0; refuser < ARRAY_SIZE(levels); refuser++) {
+		levels[1] = create(sb.top, "a");
+		control(levels[1], "+dmem");
+		levels[0] = create(levels[1], "b");
+		check_wakes(heap, levels, ARRAY_SIZE(levels), refuser);
+		remove_cgroup(levels[0]);
+		remove_cgroup(levels[1]);
+	}
+}
+
+#define BURST		500
+#define BURST_TASKS	2
+
+/* The core notifies of a file at most once in this many milliseconds */
+#define NOTIFY_MS	10
+
+static int ask_in_vain(const char *cgroup __maybe_unused, void *arg)
+{
+	int i;
+
+	for (i = 0; i < BURST; i++)
+		if (cma_heap_alloc(arg, page) != -ENOSPC)
+			return 1;
+	return 0;
+}
+
+/*
+ * Reads whenever woken, and never else, until it has seen @total refusals.
+ * Returns how often it was woken.
+ */
+static unsigned int read_when_woken(const struct cma_heap *heap, int inotify,
+				    struct watched *watched, __u64 total)
+{
+	__u64 seen = refusals_in(watched->fd, heap);
+	unsigned int wakes = 0;
+
+	while (seen != total) {
+		bool woken = inotify < 0 ?
+			has_changed(watched, CMA_HEAP_DEADLINE * 1000) :
+			take_modified(inotify, watched, 1,
+				      CMA_HEAP_DEADLINE * 1000);
+
+		if (!woken)
+			case_fail("%s/%s: woken %u times, expected %llu refusals, last seen %llu",
+				  watched->cgroup, watched->file, wakes,
+				  (unsigned long long)total,
+				  (unsigned long long)seen);
+		wakes++;
+		seen = refusals_in(watched->fd, heap);
+	}
+	return wakes;
+}
+
+/*
+ * A thousand refusals, as fast as two processes can get them: the last one is
+ * never lost on who only reads when woken. And that is seldom, for a file is
+ * notified of at most once in NOTIFY_MS: so the bound is how often that goes
+ * into the time it took. Twice as often is let pass, as a refusal and the timer
+ * that stands in for earlier ones may both find the time to be over, and once
+ * more at both ends. For a burst that takes less than half a second this is a
+ * tenth of the refusals at most; on a slower machine there is less to limit.
+ */
+static void test_events_burst(const struct cma_heap *heap)
+{
+	char *a = create(sb.top, "a");
+	struct watched rows[] = {
+		{ .cgroup = a,		.file = "dmem.events" },
+		{ .cgroup = a,		.file = "dmem.events.local" },
+		{ .cgroup = sb.top,	.file = "dmem.events" },
+	};
+	pid_t pids[BURST_TASKS];
+	unsigned int wakes, bound;
+	__u64 total = 0, start, took;
+	int inotify, i, j;
+
+	set_max(a, heap, 0);
+	/* Each file is watched in both ways */
+	for (i = 0; i < 2 * (int)ARRAY_SIZE(rows); i++) {
+		struct watched *watched = &rows[i / 2];
+
+		inotify = -1;
+		watched->fd = open_events(watched->cgroup, watched->file);
+		if (i % 2) {
+			inotify = inotify_init1(IN_CLOEXEC);
+			watched->mark = watch(inotify, watched->cgroup,
+					      watched->file);
+		}
+
+		start = now_ms();
+		for (j = 0; j < BURST_TASKS; j++)
+			pids[j] = spawn(a, ask_in_vain, (void *)heap);
+		total += BURST_TASKS * BURST;
+		wakes = read_when_woken(heap, inotify, watched, total);
+		took = now_ms() - start;
+		for (j = 0; j < BURST_TASKS; j++)
+			expect_exit(pids[j], 0);
+
+		bound = 2 * (took / NOTIFY_MS) + 2;
+		if (wakes > bound)
+			case_fail("%s/%s: expected %u wakeups at most in %llu ms, seen %u",
+				  watched->cgroup, watched->file, bound,
+				  (unsigned long long)took, wakes);
+		close(watched->fd);
+		if (inotify >= 0)
+			close(inotify);
+	}
+	expect_events(a, heap, total, total);
+	expect_events(sb.top, heap, total, 0);
+}
+
+static int ask_for_ever(const char *cgroup __maybe_unused, void *arg)
+{
+	int fd;
+
+	for (;;) {
+		fd = cma_heap_alloc(arg, page);
+		if (fd >= 0)
+			close(fd);
+		else if (fd != -ENOSPC)
+			return 1;
+	}
+}
+
+/*
+ * Cgroups are removed while a charge that a limit of theirs refuses may be on
+ * its way, and notifications of earlier ones are due. What they have counted
+ * stays in the top cgroup, with at most one more for each: the charge that was
+ * on its way when it was read.
+ */
+static void test_events_leave(const struct cma_heap *heap)
+{
+	enum { ROUNDS = 50, SECONDS = 10 };
+	__u64 last = now_ms() + SECONDS * 1000, end, counted = 0, kept;
+	char *a, *b;
+	pid_t pid;
+	int i, fd;
+
+	pid = spawn(sb.root, ask_for_ever, (void *)heap);
+	for (i = 0; i < ROUNDS && now_ms() < last; i++) {
+		a = create(sb.top, "a");
+		set_max(a, heap, 0);
+		control(a, "+dmem");
+		b = create(a, "b");
+		fd = open_events(a, "dmem.events");
+		if (cg_enter(b, pid))
+			case_fail("moving a process to %s", b);
+		end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+		while (!refusals_in(fd, heap))
+			if (now_ms() > end)
+				case_fail("nothing was refused in %s", b);
+		if (cg_enter(sb.root, pid))
+			case_fail("moving a process to %s", sb.root);
+		counted += refusals_in(fd, heap);
+		remove_cgroup(b);
+		remove_cgroup(a);
+		expect_gone(fd);
+		close(fd);
+		free(b);
+		free(a);
+	}
+	stop(pid);
+
+	fd = open_events(sb.top, "dmem.events");
+	kept = refusals_in(fd, heap);
+	close(fd);
+	if (kept < counted || kept > counted + i)
+		case_fail("%s: %d removed cgroups counted %llu, seen %llu",
+			  sb.top, i, (unsigned long long)counted,
+			  (unsigned long long)kept);
+	expect_current_soon(sb.top, heap, 0);
+}
+
+/* Trace events */
+
+#define TRACING		"/sys/kernel/tracing"
+#define TRACE_INSTANCE	TRACING "/instances/dmem_test"
+
+/* What name_to_handle_at() gives: on 32 bit an inode number is only half of it */
+static __u64 cgroup_id(const char *cgroup)
+{
+	union {
+		struct file_handle handle;
+		char space[sizeof(struct file_handle) + sizeof(__u64)];
+	} u = { .handle.handle_bytes = sizeof(__u64) };
+	struct stat st;
+	int mount_id;
+	__u64 id;
+
+	if (stat(cgroup, &st))
+		case_fail("%s: %s", cgroup, strerror(errno));
+	if (name_to_handle_at(AT_FDCWD, cgroup, &u.handle, &mount_id, 0)) {
+		if (sizeof(long) < sizeof(id))
+			case_skip(&sb, "name_to_handle_at() gives no cgroup id: %s",
+				  strerror(errno));
+		return st.st_ino;
+	}
+	memcpy(&id, u.handle.f_handle, sizeof(id));
+	if (st.st_ino != (ino_t)id)
+		case_fail("%s: inode %llu, id %llu", cgroup,
+			  (unsigned long long)st.st_ino,
+			  (unsigned long long)id);
+	return id;
+}
+
+static void remove_instance(void)
+{
+	rmdir(TRACE_INSTANCE);
+}
+
+static void trace_write(const char *file, const char *text)
+{
+	int ret = dmem_write(TRACE_INSTANCE, file, text, strlen(text));
+
+	if (ret)
+		case_fail(TRACE_INSTANCE "/%s: %s: %s", file, text,
+			  strerror(-ret));
+}
+
+/*
+ * A buffer of our own, which disturbs nobody who traces, for events of this
+ * process. Where tracefs isn't mounted it is, in a mount namespace of the case.
+ */
+static void open_trace(void)
+{
+	char filter[64];
+
+	if (access(TRACING "/events", F_OK)) {
+		if (unshare(CLONE_NEWNS))
+			case_skip(&sb, "no mount namespace: %s", strerror(errno));
+		if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+		    errno != EINVAL)
+			case_skip(&sb, "mounts can't be private: %s",
+				  strerror(errno));
+		if (mount("tracefs", TRACING, "tracefs", 0, NULL))
+			case_skip(&sb, "tracefs can't be mounted: %s",
+				  strerror(errno));
+	}
+	if (access(TRACING "/events", F_OK))
+		case_skip(&sb, "no trace events in this kernel");
+	if (access(TRACING "/events/dmem", F_OK))
+		case_fail("no events/dmem in tracefs: %s", strerror(errno));
+
+	/* One that a killed run has left */
+	remove_instance();
+	if (mkdir(TRACE_INSTANCE, 0700))
+		case_fail("mkdir " TRACE_INSTANCE ": %s", strerror(errno));
+	atexit(remove_instance);
+
+	/* A process that changes the CPU stays in order */
+	trace_write("trace_clock", "global");
+	snprintf(filter, sizeof(filter), "common_pid == %d", getpid());
+	trace_write("events/dmem/filter", filter);
+}
+
+struct traced {
+	const char *event;
+	__u64 cgroup_id;
+	__u64 bytes;
+};
+
+/* These events were recorded, in this order, and no others */
+static void expect_trace(const struct cma_heap *heap,
+			 const struct traced *want, size_t count)
+{
+	char *all = dmem_read_file(TRACE_INSTANCE, "trace");
+	char expected[CMA_HEAP_NAME_SIZE + 128];
+	char *line, *rest = all;
+	size_t seen = 0;
+
+	if (!all)
+		case_fail(TRACE_INSTANCE "/trace: %s", strerror(errno));
+	while ((line = strsep(&rest, "\n"))) {
+		if (!*line || *line == '#')
+			continue;
+		if (seen == count)
+			case_fail("expected %zu events, seen another: %s",
+				  count, line);
+		snprintf(expected, sizeof(expected),
+			 ": %s: region=%s cgroup_id=%llu bytes=%llu",
+			 want[seen].event, heap->region,
+			 (unsigned long long)want[seen].cgroup_id,
+			 (unsigned long long)want[seen].bytes);
+		if (strlen(line) < strlen(expected) ||
+		    strcmp(line + strlen(line) - strlen(expected), expected))
+			case_fail("expected '...%s', seen '%s'", expected, line);
+		seen++;
+	}
+	if (seen != count)
+		case_fail("expected %s as event %zu of %zu, seen no more",
+			  want[seen].event, seen + 1, count);
+	free(all);
+}
+
+/*
+ * a		max 4 pages
+ * a/b		allocates, releases, is refused by a's limit; is removed with a
+ *		buffer, which is released later
+ * a/c		allocates and is refused when tracing is off
+ *
+ * Events tell the region, the cgroup that is charged or whose limit it was,
+ * and the bytes, which are whole pages. Off is off.
+ */
+static void test_trace(const struct cma_heap *heap)
+{
+	__u64 id_a, id_b;
+	char *a, *b, *c;
+	int fd;
+
+	open_trace();
+	a = create(sb.top, "a");
+	control(a, "+dmem");
+	b = create(a, "b");
+	c = create(a, "c");
+	set_max(a, heap, 4 * page);
+	id_a = cgroup_id(a);
+	id_b = cgroup_id(b);
+
+	close(alloc_in(b, heap, page));
+	expect_trace(heap, NULL, 0);
+
+	trace_write("events/dmem/enable", "1");
+	fd = alloc_in(b, heap, 2 * page - 1);
+	refused_in(b, heap, 3 * page - 5, ENOSPC);
+	refused_in(b, heap, heap->size + page, ENOMEM);
+	close(fd);
+	fd = alloc_in(b, heap, page);
+	remove_cgroup(b);
+	close(fd);
+	trace_write("events/dmem/enable", "0");
+
+	fd = alloc_in(c, heap, page);
+	refused_in(c, heap, 4 * page, ENOSPC);
+	close(fd);
+	expect_trace(heap, (const struct traced[]){
+		{ "dmem_charge",	id_b,	2 * page },
+		{ "dmem_limit_hit",	id_a,	3 * page },
+		{ "dmem_uncharge",	id_b,	2 * page },
+		{ "dmem_charge",	id_b,	page },
+		{ "dmem_uncharge",	id_b,	page },
+	}, 5);
 }
 
 /* What can be written */
@@ -1787,6 +2945,8 @@ static void check_v1(const char *a, const char *b, const struct cma_heap *heap)
 	refused_in(b, heap, 2 * page, ENOSPC);
 	refused_in(a, heap, 2 * page, ENOSPC);
 	expect_current(a, heap, 2 * page);
+	expect_events(a, heap, 2, 2);
+	expect_events(b, heap, 0, 0);
 	close(fd);
 	expect_current(a, heap, 0);
 	expect_dmem(a, "dmem.peak", heap, 2 * page);
@@ -1856,8 +3016,18 @@ static const struct {
 	{ test_two_regions,		"two_regions",		HEAP },
 	{ test_limit_below_usage,	"limit_below_usage",	HEAP },
 	{ test_limit_race,		"limit_race",		HEAP },
-	{ test_refused_harms_nobody,	"refused_harms_nobody",	HEAP },
+	{ test_exact_fit,		"exact_fit",		HEAP },
 	{ test_peak,			"peak",			HEAP },
+	{ test_peak_reset,		"peak_reset",		REGION },
+	{ test_peak_orders,		"peak_orders",		REGION },
+	{ test_peak_regions,		"peak_regions",		REGION },
+	{ test_peak_removed,		"peak_removed",		REGION },
+	{ test_events,			"events",		REGION },
+	{ test_events_removed,		"events_removed",	REGION },
+	{ test_events_wake,		"events_wake",		REGION },
+	{ test_events_burst,		"events_burst",		REGION },
+	{ test_events_leave,		"events_leave",		REGION },
+	{ test_trace,			"trace",		REGION },
 	{ test_fork,			"fork",			HEAP },
 	{ test_migration,		"migration",		HEAP },
 	{ test_fd_passing,		"fd_passing",		HEAP },

@@ -113,31 +113,35 @@ char *dmem_read_file(const char *cgroup, const char *file)
 	return text;
 }
 
+/* What the line of @region in @all says after the name, see dmem_read_text() */
+int dmem_find_text(const char *all, const char *region, char *text, size_t size)
+{
+	size_t len = strlen(region);
+	const char *line, *end;
+
+	for (line = all; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		if (!end)
+			return -EBADMSG;
+		if (strncmp(line, region, len) || line[len] != ' ')
+			continue;
+		line += len + 1;
+		return snprintf(text, size, "%.*s", (int)(end - line), line) <
+		       (int)size ? 0 : -EBADMSG;
+	}
+	return -ENOENT;
+}
+
 /* The value in the line of @region, as text: -ENOENT without such a line */
 int dmem_read_text(const char *cgroup, const char *file, const char *region,
 		   char *text, size_t size)
 {
-	size_t len = strlen(region);
-	char *all, *line, *end;
-	int ret = -ENOENT;
+	char *all = dmem_read_file(cgroup, file);
+	int ret;
 
-	all = dmem_read_file(cgroup, file);
 	if (!all)
 		return -errno;
-
-	for (line = all; *line; line = end + 1) {
-		end = strchr(line, '\n');
-		if (!end) {
-			ret = -EBADMSG;
-			break;
-		}
-		*end = '\0';
-		if (strncmp(line, region, len) || line[len] != ' ')
-			continue;
-		ret = snprintf(text, size, "%s", line + len + 1) < (int)size ?
-		      0 : -EBADMSG;
-		break;
-	}
+	ret = dmem_find_text(all, region, text, size);
 	free(all);
 	return ret;
 }

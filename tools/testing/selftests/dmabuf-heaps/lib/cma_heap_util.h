@@ -84,6 +84,8 @@ void cma_heap_drain(int *fds, unsigned int count);
 
 /* Values of dmem files: 0, or the negative errno */
 char *dmem_read_file(const char *cgroup, const char *file);
+int dmem_find_text(const char *all, const char *region, char *text,
+		   size_t size);
 int dmem_read_text(const char *cgroup, const char *file, const char *region,
 		   char *text, size_t size);
 int dmem_read(const char *cgroup, const char *file, const char *region,
