@@ -82,7 +82,7 @@ static int selftest_charge(u64 size, struct list_head *list)
 	struct selftest_charge *charge;
 	int err;
 
-	charge = kzalloc(sizeof(*charge), GFP_KERNEL);
+	charge = kzalloc_obj(*charge);
 	if (!charge)
 		return -ENOMEM;
 	charge->size = size;
@@ -147,7 +147,7 @@ static const struct file_operations selftest_uncharge_fops = {
 
 static int selftest_hold_open(struct inode *inode, struct file *file)
 {
-	struct list_head *list = kmalloc(sizeof(*list), GFP_KERNEL);
+	struct list_head *list = kmalloc_obj(*list);
 
 	if (!list)
 		return -ENOMEM;
