@@ -4,7 +4,7 @@ SERIES ?= 7.3
 ARCH ?= arm64
 export SERIES ARCH VARIANT KERNEL_SRC REFRESH
 
-.PHONY: help deps fetch kernel stock boot demo check check-fast kunit lint dropin overlay clean
+.PHONY: help deps fetch kernel stock boot demo check check-fast kunit bench lint dropin overlay clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -42,6 +42,9 @@ check-fast: deps ## the tests that User Mode Linux can run, seconds once built
 
 kunit: deps ## the controller's unit tests (FILTER=dmem_peak: some of them)
 	@vm/kunit "$(FILTER)"
+
+bench: deps ## what a charge costs, ours against stock: docs/benchmarks.md
+	@vm/bench/run
 
 lint: deps ## checkpatch, kernel-doc, W=1 and sparse on our files
 	@ARCH=um vm/build > /dev/null
