@@ -28,11 +28,14 @@
  *	claim and what the parent is granted itself, is worked out when a driver
  *	asks, along the path from the pool whose limit was met down to the one
  *	that may be evicted; the sums over siblings are kept up to date by every
- *	charge.  See dmemcg_protection() for the rules.
+ *	charge.  See dmemcg_protection() for the rules.  A driver that evicts
+ *	because the memory itself is full, and names the root as what was met,
+ *	is told of no protection, as before.
  *
  * Events
  *	max counts the charges that a limit refused (retries count again), low
- *	the times that a driver was allowed to evict what low should have kept.
+ *	the times that a driver was allowed to evict what low should have kept: once
+ *	for each object that it considered, evicted in the end or not.
  *	They count where it happened and in all ancestors, removed cgroups in
  *	their living ancestors only.  Changes wake poll and inotify, at a rate
  *	that the cgroup core limits without losing the last one.
@@ -65,14 +68,16 @@
  * Locking
  *	dmemcg_mutex	Finding: additions to and removals from the xarrays, pool
  *			->cs and ->region_node, region ->unregistered and
- *			->hidden, css ->dead and ->peak_files.  Nests inside
- *			cgroup_mutex and a kernfs file's mutex.  Inside
- *			it are only spinlocks (the xarrays', a region's) and
- *			allocations that do not reclaim.
+ *			->hidden, css ->dead.  Nests inside cgroup_mutex and a
+ *			kernfs file's mutex.  Inside it are only spinlocks (the
+ *			xarrays', a region's) and allocations that do not reclaim.
+ *	css->peak_lock	Views: who watches the peaks of the css's pools and what
+ *			they have seen.  Of the css, not of the region: who opens
+ *			dmem.peak a thousand times waits for nobody but himself.
  *	region->lock	Numbers: usage, peaks, limits, protection sums and events of
- *			all the region's pools, and the lists of who watches peaks.
- *			A leaf, irq safe, because memory may be given back in any
- *			context that may take a spinlock.
+ *			all the region's pools.  A leaf, inside the other two, irq
+ *			safe, because memory may be given back in any context that
+ *			may take a spinlock.
  *	RCU		Lookups.  Pools and regions are freed after a grace period,
  *			so one that was found may be looked at, and charged after
  *			its reference count was raised from non-zero.  A css is
@@ -148,7 +153,7 @@ struct dmem_cgroup_region {
  * @css: the cgroup core's part
  * @pools: region id to pool
  * @dead: offline: no new pools
- * @peak_files: &struct dmemcg_peak_file, open files that have reset the peak
+ * @peak_lock: protects the views of the pools' peaks
  * @events_file: dmem.events, for notification
  * @events_local_file: dmem.events.local, for notification
  */
@@ -156,7 +161,7 @@ struct dmemcg_state {
 	struct cgroup_subsys_state css;
 	struct xarray pools;
 	bool dead;
-	struct list_head peak_files;
+	spinlock_t peak_lock;	/* see above */
 	struct cgroup_file events_file;
 	struct cgroup_file events_local_file;
 };
@@ -238,13 +243,9 @@ struct dmemcg_peak {
 
 /**
  * struct dmemcg_peak_file - an open dmem.peak that was written to
- * @node: in &dmemcg_state.peak_files
- * @of: the open file, whose mutex protects @peaks
- * @peaks: region id to &struct dmemcg_peak
+ * @peaks: region id to &struct dmemcg_peak; protected by the open file's mutex
  */
 struct dmemcg_peak_file {
-	struct list_head node;
-	struct kernfs_open_file *of;
 	struct xarray peaks;
 };
 
@@ -397,10 +398,15 @@ static u64 dmemcg_effective(u64 usage, u64 setting, u64 parent_usage,
 	if (claims > parent_effective)
 		return mul_u64_u64_div_u64(claim, parent_effective, claims);
 
-	/* usage > claim for one child implies it for the sums: no division by 0 */
-	if (usage > claim)
+	/*
+	 * usage > claim for one child implies it for the sums, and the child's
+	 * excess is part of the parent's; unless a driver gave back more than it
+	 * had charged, which must not become a fault in the division.
+	 */
+	if (usage > claim && parent_usage > claims)
 		claim += mul_u64_u64_div_u64(parent_effective - claims,
-					     usage - claim,
+					     min(usage - claim,
+						 parent_usage - claims),
 					     parent_usage - claims);
 	return claim;
 }
@@ -988,9 +994,10 @@ static bool dmemcg_is_below(struct dmem_cgroup_pool_state *pool,
  * @ret_hit_low: set to true if it is only dmem.low that says no, so that another
  *	round with @ignore_low may find something; otherwise left alone
  *
- * A pool may always be evicted for the sake of its own limit, and anything for
- * the sake of a limit at the root.  With @ignore_low, an eviction of what is at
- * or below its effective low counts as an event.
+ * A pool may always be evicted for the sake of its own limit, and anything if
+ * @limit_pool is the root's, which has no limit: the region is full.  With
+ * @ignore_low, each time that something at or below its effective low may be
+ * evicted counts as an event, whether or not the driver then can.
  *
  * Context: Any that may take a spinlock.  The caller holds references to both
  * pools.
@@ -1136,7 +1143,7 @@ dmemcs_alloc(struct cgroup_subsys_state *parent_css)
 	if (!cs)
 		return ERR_PTR(-ENOMEM);
 	xa_init_flags(&cs->pools, XA_FLAGS_ACCOUNT);
-	INIT_LIST_HEAD(&cs->peak_files);
+	spin_lock_init(&cs->peak_lock);
 	return &cs->css;
 }
 
@@ -1181,19 +1188,19 @@ static void dmemcs_free(struct cgroup_subsys_state *css)
 /* -- files --------------------------------------------------------------- */
 
 /*
- * A registered region that has the name, with a reference, or NULL.  Regions
- * come and go while they are looked through, here and by those who print them:
- * one that does is found or not, and while it takes over a name, either or both
- * of the two that have it.
+ * A registered region that has the name, with a reference, or NULL.  The mutex,
+ * because a name that is being taken over is that of one of the two, always.
+ * Who prints regions goes without: one that comes or goes meanwhile is printed
+ * or not, and while it takes over a name, one, both or neither of the two.
  */
 static struct dmem_cgroup_region *dmemcg_region_get(const char *name)
 {
 	struct dmem_cgroup_region *region;
 	unsigned long id;
 
-	guard(rcu)();
+	guard(mutex)(&dmemcg_mutex);
 	xa_for_each(&dmemcg_regions, id, region)
-		if (!READ_ONCE(region->hidden) && !strcmp(region->name, name) &&
+		if (!region->hidden && !strcmp(region->name, name) &&
 		    kref_get_unless_zero(&region->ref))
 			return region;
 	return NULL;
@@ -1468,21 +1475,20 @@ static int dmemcg_events_show(struct seq_file *sf, void *v)
 
 /* -- dmem.peak: of the cgroup, or since an open file was written to ------- */
 
-static struct dmemcg_peak_file *dmemcg_peak_file_find(struct dmemcg_state *cs,
-						      struct kernfs_open_file *of)
+/*
+ * What an open file knows, NULL before the first write.  Behind the word that
+ * the core has for the peak of a file: ours are several.
+ */
+static struct dmemcg_peak_file *dmemcg_peak_file(struct kernfs_open_file *of)
 {
-	struct dmemcg_peak_file *file;
-
-	guard(mutex)(&dmemcg_mutex);
-	list_for_each_entry(file, &cs->peak_files, node)
-		if (file->of == of)
-			return file;
-	return NULL;
+	return (struct dmemcg_peak_file *)of_peak(of)->value;
 }
 
-static u64 dmemcg_get_peak(struct dmem_cgroup_pool_state *pool,
+static u64 dmemcg_get_peak(struct dmemcg_state *cs,
+			   struct dmem_cgroup_pool_state *pool,
 			   struct dmemcg_peak *view)
 {
+	guard(spinlock)(&cs->peak_lock);
 	guard(spinlock_irqsave)(&pool->region->lock);
 
 	/*
@@ -1498,7 +1504,7 @@ static u64 dmemcg_get_peak(struct dmem_cgroup_pool_state *pool,
 static int dmemcg_peak_show(struct seq_file *sf, void *v)
 {
 	struct dmemcg_state *cs = css_to_dmemcs(seq_css(sf));
-	struct dmemcg_peak_file *file = dmemcg_peak_file_find(cs, sf->private);
+	struct dmemcg_peak_file *file = dmemcg_peak_file(sf->private);
 	struct dmem_cgroup_region *region;
 	unsigned long id;
 
@@ -1511,18 +1517,18 @@ static int dmemcg_peak_show(struct seq_file *sf, void *v)
 			continue;
 		pool = dmemcg_pool_find(cs, region);
 		if (pool)
-			peak = dmemcg_get_peak(pool, file ?
+			peak = dmemcg_get_peak(cs, pool, file ?
 					       xa_load(&file->peaks, id) : NULL);
 		seq_printf(sf, "%s %llu\n", region->name, peak);
 	}
 	return 0;
 }
 
-static void dmemcg_peak_free(struct dmemcg_peak *view)
+static void dmemcg_peak_free(struct dmemcg_state *cs, struct dmemcg_peak *view)
 {
 	if (!view)
 		return;
-	scoped_guard(spinlock_irqsave, &view->pool->region->lock)
+	scoped_guard(spinlock, &cs->peak_lock)
 		list_del(&view->node);
 	dmemcg_pool_put(view->pool);
 	kfree(view);
@@ -1549,7 +1555,7 @@ static int dmemcg_peak_add(struct dmemcg_peak_file *file,
 		dmemcg_pool_put(pool);
 		return 0;
 	}
-	dmemcg_peak_free(view);
+	dmemcg_peak_free(cs, view);
 	xa_erase(&file->peaks, id);
 
 	view = kzalloc_obj(*view, GFP_KERNEL_ACCOUNT);
@@ -1561,25 +1567,31 @@ static int dmemcg_peak_add(struct dmemcg_peak_file *file,
 	view->pool = pool;
 	err = xa_err(xa_store(&file->peaks, id, view, GFP_KERNEL));
 	if (err)
-		dmemcg_peak_free(view);
+		dmemcg_peak_free(cs, view);
 	return err;
 }
 
 /* From now on @view sees the peak from now on. */
-static void dmemcg_peak_reset(struct dmemcg_peak *view)
+static void dmemcg_peak_reset(struct dmemcg_state *cs, struct dmemcg_peak *view)
 {
 	struct dmem_cgroup_pool_state *pool = view->pool;
 	struct dmemcg_peak *other;
+	u64 peak, usage;
 
-	guard(spinlock_irqsave)(&pool->region->lock);
+	guard(spinlock)(&cs->peak_lock);
+
+	scoped_guard(spinlock_irqsave, &pool->region->lock) {
+		peak = pool->peak;
+		usage = pool->usage;
+		pool->older_peak = max(pool->older_peak, peak);
+		pool->peak = usage;
+	}
 
 	/* the others keep what they have seen */
-	pool->older_peak = max(pool->older_peak, pool->peak);
 	list_for_each_entry(other, &pool->peaks, node)
-		other->value = max(other->value, pool->peak);
+		other->value = max(other->value, peak);
 
-	pool->peak = pool->usage;
-	view->value = pool->usage;
+	view->value = usage;
 	if (list_empty(&view->node))
 		list_add(&view->node, &pool->peaks);
 }
@@ -1588,7 +1600,7 @@ static ssize_t dmemcg_peak_write(struct kernfs_open_file *of, char *buf,
 				 size_t nbytes, loff_t off)
 {
 	struct dmemcg_state *cs = css_to_dmemcs(of_css(of));
-	struct dmemcg_peak_file *file = dmemcg_peak_file_find(cs, of);
+	struct dmemcg_peak_file *file = dmemcg_peak_file(of);
 	struct dmem_cgroup_pool_state *pool;
 	struct dmemcg_peak *view;
 	unsigned long id;
@@ -1598,11 +1610,8 @@ static ssize_t dmemcg_peak_write(struct kernfs_open_file *of, char *buf,
 		file = kzalloc_obj(*file, GFP_KERNEL_ACCOUNT);
 		if (!file)
 			return -ENOMEM;
-		file->of = of;
 		xa_init_flags(&file->peaks, XA_FLAGS_ACCOUNT);
-		mutex_lock(&dmemcg_mutex);
-		list_add(&file->node, &cs->peak_files);
-		mutex_unlock(&dmemcg_mutex);
+		of_peak(of)->value = (unsigned long)file;
 	}
 
 	/* what can fail first: a reset is of all regions or of none */
@@ -1612,26 +1621,21 @@ static ssize_t dmemcg_peak_write(struct kernfs_open_file *of, char *buf,
 			return err;
 	}
 	xa_for_each(&file->peaks, id, view)
-		dmemcg_peak_reset(view);
+		dmemcg_peak_reset(cs, view);
 	return nbytes;
 }
 
+/* The css is there: the core closes files before it lets go of it. */
 static void dmemcg_peak_release(struct kernfs_open_file *of)
 {
-	struct dmemcg_state *cs = css_to_dmemcs(of_css(of));
-	struct dmemcg_peak_file *file = dmemcg_peak_file_find(cs, of);
+	struct dmemcg_peak_file *file = dmemcg_peak_file(of);
 	struct dmemcg_peak *view;
 	unsigned long id;
 
 	if (!file)
 		return;
-
-	mutex_lock(&dmemcg_mutex);
-	list_del(&file->node);
-	mutex_unlock(&dmemcg_mutex);
-
 	xa_for_each(&file->peaks, id, view)
-		dmemcg_peak_free(view);
+		dmemcg_peak_free(css_to_dmemcs(of_css(of)), view);
 	xa_destroy(&file->peaks);
 	kfree(file);
 }
