@@ -64,7 +64,7 @@ static const char *__init cma_carveout_check_name(const char *name)
 	if (strlen(name) >= CMA_MAX_NAME)
 		return "the name is too long";
 	for (c = name; *c; c++)
-		if (!isalnum(*c) && !strchr("._+-@", *c))
+		if (!isascii(*c) || (!isalnum(*c) && !strchr("._+-@", *c)))
 			return "the name has a character other than A-Z a-z 0-9 . _ + - @";
 	if (!isalnum(*name))
 		return "the name does not start with a letter or digit";

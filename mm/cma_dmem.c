@@ -5,7 +5,8 @@
  * Several consumers take memory from one CMA area: its heap (the default area
  * has two), drivers through the DMA API.  A limit means something only if all
  * of them charge the same region, so the region belongs to the area and is
- * registered here, once.
+ * registered here, once.  (Heaps charge it; drivers that take memory through
+ * the DMA API do not yet.)
  *
  * Which areas
  *	Those that dma_contiguous_get_area_by_idx() lists (the device tree's

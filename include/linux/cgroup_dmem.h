@@ -22,9 +22,10 @@ struct dmem_cgroup_region;
  * struct dmem_cgroup_ops - what the controller may ask of a region's driver
  * @reclaim: Called after dmem.max of @pool was lowered below its usage; may be
  *	NULL.  Should free memory charged to @pool or below it, about
- *	@target_bytes (bytes).  Called in process context without locks, again
- *	and again while usage stays above the limit, never after
- *	dmem_cgroup_unregister_region() returned.
+ *	@target_bytes (bytes).  Called in process context, without spinlocks,
+ *	again and again while usage stays above the limit, never after
+ *	dmem_cgroup_unregister_region() returned, which waits for it and which
+ *	it must therefore not call.  Removing the cgroup waits for it, too.
  *
  *	Return: 0 after any progress, -ENOSPC after none (it is asked a limited
  *	number of times more), another negative errno to be left alone.

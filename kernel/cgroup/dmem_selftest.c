@@ -16,8 +16,9 @@
  *			are called dmem_selftest_1 and so on, and are registered
  *			before "dmem_selftest", which is always the last.  All are
  *			unregistered first: -EBUSY while charges are held.
- *	churn		write a name: register a region of that name, unregister
- *			it, with a charge and its return across both
+ *	churn		write a name that starts with "dmem_selftest": register a
+ *			region of that name, unregister it, with a charge and its
+ *			return across both
  *	pairs		write a number: charge and uncharge a page that many times
  *			in the writer's cgroup, in kernel context.  Read: number
  *			of pairs and nanoseconds of the last run.
@@ -239,8 +240,9 @@ static ssize_t selftest_regions_write(struct file *file, const char __user *buf,
 		return -EINVAL;
 
 	guard(rwsem_write)(&selftest_rwsem);
-	if (selftest_nr_charges)
-		return -EBUSY;
+	scoped_guard(mutex, &selftest_lock)
+		if (selftest_nr_charges)
+			return -EBUSY;
 	selftest_unregister();
 	err = selftest_register(nr);
 	return err ?: count;
@@ -266,6 +268,9 @@ static ssize_t selftest_churn_write(struct file *file, const char __user *buf,
 	if (copy_from_user(name, buf, count))
 		return -EFAULT;
 	name[count] = '\0';
+	/* not to take over what is in use */
+	if (!strstarts(strim(name), SELFTEST_NAME))
+		return -EINVAL;
 
 	region = dmem_cgroup_register_region(&selftest_init_data, "%s",
 					     strim(name));

@@ -903,7 +903,7 @@ static void do_pairs(struct worker *w)
 	      selftest_write("pairs", random_below(&w->random, 200)), EAGAIN);
 }
 
-static const char * const churn_names[] = { "dmem_stress_0", "dmem_stress_1" };
+static const char * const churn_names[] = { "dmem_selftest_x", "dmem_selftest_y" };
 
 static void do_churn(struct worker *w)
 {
