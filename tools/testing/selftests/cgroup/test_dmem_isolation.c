@@ -1,0 +1,660 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What an unprivileged user can do to others through dmem and the CMA heaps:
+ * nothing. Each case is an attempt.
+ *
+ * The user has a delegated cgroup, and lives below it in a user, cgroup, mount
+ * and pid namespace of his own, as in a rootless container. He has descriptors
+ * of the heaps, which somebody must have given to him.
+ *
+ *	sb.top/hidden		limits what the user gets; he cannot see its name
+ *	sb.top/hidden/u		delegated; root of the user's cgroup namespace
+ *	sb.top/hidden/u/leaf	made by the user, who lives there
+ *	sb.top/sibling		somebody else's
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <linux/dma-heap.h>
+
+#include "kselftest.h"
+#include "cgroup_util.h"
+#include "../dmabuf-heaps/lib/cma_heap_util.h"
+
+#define CASE_SECONDS	60
+#define NOBODY		65534
+
+/* Buffers and files to hoard; many enough that batches of statistics are few */
+#define MANY		1000
+
+/* How long statistics of memory may be behind, in milliseconds */
+#define STAT_DELAY	3000
+
+static struct dmem_sandbox sb;
+static __u64 page;
+
+/**
+ * struct user - the user, and what he was given
+ * @heap:	the heap that he may allocate from
+ * @heap_fd:	open on its device
+ * @given_fd:	a buffer that was charged to somebody else, or -1
+ * @hidden:	its path, as it is outside
+ * @sibling:	the same
+ * @u:		outside
+ * @dir:	where the user mounts his view of the cgroups
+ * @root:	the same as @u, in that view
+ * @leaf:	in that view
+ */
+struct user {
+	const struct cma_heap *heap;
+	int heap_fd;
+	int given_fd;
+	char *hidden;
+	char *sibling;
+	char *u;
+	char dir[64];
+	char *root;
+	char *leaf;
+};
+
+/* Root's part */
+
+static char *create(const char *parent, const char *name)
+{
+	char *path = cg_name(parent, name);
+
+	if (!path || cg_create(path))
+		case_fail("creating %s: %s", name, strerror(errno));
+	return path;
+}
+
+static void control(const char *cgroup, char *change)
+{
+	int ret = cg_write(cgroup, "cgroup.subtree_control", change);
+
+	if (ret)
+		case_fail("%s/cgroup.subtree_control: %s: %s", cgroup, change,
+			  strerror(-ret));
+}
+
+static void enter(const char *cgroup)
+{
+	int ret = cg_enter_current(cgroup);
+
+	if (ret)
+		case_fail("entering %s: %s", cgroup, strerror(-ret));
+}
+
+static int try_set_max(const char *cgroup, const struct cma_heap *heap,
+		       const char *value)
+{
+	char text[CMA_HEAP_NAME_SIZE + 64];
+
+	snprintf(text, sizeof(text), "%s %s\n", heap->region, value);
+	return dmem_write(cgroup, "dmem.max", text, strlen(text));
+}
+
+static void set_max_pages(const char *cgroup, const struct cma_heap *heap,
+			  unsigned int pages)
+{
+	char value[32];
+	int ret;
+
+	snprintf(value, sizeof(value), "%llu",
+		 (unsigned long long)pages * page);
+	ret = try_set_max(cgroup, heap, value);
+	if (ret)
+		case_fail("%s/dmem.max: %s", cgroup, strerror(-ret));
+}
+
+static void give_to_user(const char *cgroup, const char *file)
+{
+	char *path = *file ? cg_control(cgroup, file) : strdup(cgroup);
+
+	if (chown(path, NOBODY, NOBODY))
+		case_fail("chown %s: %s", path, strerror(errno));
+	free(path);
+}
+
+/* As systemd delegates, and /sys/kernel/cgroup/delegate says */
+static void delegate(const char *cgroup)
+{
+	give_to_user(cgroup, "");
+	give_to_user(cgroup, "cgroup.procs");
+	give_to_user(cgroup, "cgroup.threads");
+	give_to_user(cgroup, "cgroup.subtree_control");
+}
+
+static void prepare(struct user *user, const struct cma_heap *heap)
+{
+	memset(user, 0, sizeof(*user));
+	user->heap = heap;
+	user->given_fd = -1;
+	user->heap_fd = cma_heap_open(heap);
+	if (user->heap_fd < 0)
+		case_fail("%s: %s", heap->name, strerror(-user->heap_fd));
+
+	user->sibling = create(sb.top, "sibling");
+	user->hidden = create(sb.top, "hidden");
+	control(user->hidden, "+dmem");
+	user->u = create(user->hidden, "u");
+	delegate(user->u);
+
+	strcpy(user->dir, "/tmp/dmem_isolation.XXXXXX");
+	if (!mkdtemp(user->dir) || chmod(user->dir, 0755))
+		case_fail("%s: %s", user->dir, strerror(errno));
+}
+
+/* Becoming the user */
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		case_fail("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static void leave_privileges(void)
+{
+	char map[32];
+
+	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
+	    setresuid(NOBODY, NOBODY, NOBODY))
+		case_fail("becoming user %d: %s", NOBODY, strerror(errno));
+	/* or what is in /proc/self belongs to root */
+	if (prctl(PR_SET_DUMPABLE, 1))
+		case_fail("PR_SET_DUMPABLE: %s", strerror(errno));
+
+	if (unshare(CLONE_NEWUSER))
+		case_fail("a user namespace: %s", strerror(errno));
+	snprintf(map, sizeof(map), "0 %d 1", NOBODY);
+	write_file("/proc/self/setgroups", "deny");
+	write_file("/proc/self/uid_map", map);
+	write_file("/proc/self/gid_map", map);
+	if (unshare(CLONE_NEWCGROUP | CLONE_NEWNS | CLONE_NEWPID))
+		case_fail("namespaces: %s", strerror(errno));
+}
+
+static void mount_cgroups(struct user *user)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		case_fail("private mounts: %s", strerror(errno));
+	if (mount("none", user->dir, "cgroup2", 0, NULL))
+		case_fail("mounting cgroups: %s", strerror(errno));
+	user->root = user->dir;
+	user->leaf = cg_name(user->root, "leaf");
+	control(user->root, "+dmem");
+}
+
+/* Runs @attempt as the user; it returns if nothing was wrong */
+static void as_user(struct user *user, void (*attempt)(struct user *user))
+{
+	pid_t pid, inner;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		case_fail("fork: %s", strerror(errno));
+	if (!pid) {
+		/* its root is where the namespace is made */
+		enter(user->u);
+		leave_privileges();
+		enter(create(user->u, "leaf"));
+		/* the first process of the pid namespace */
+		inner = fork();
+		if (inner < 0)
+			case_fail("fork: %s", strerror(errno));
+		if (inner) {
+			expect_exit(inner, 0);
+			exit(0);
+		}
+		mount_cgroups(user);
+		attempt(user);
+		exit(0);
+	}
+	expect_exit(pid, 0);
+	rmdir(user->dir);
+}
+
+/* A descriptor, or the negative errno */
+static int allocate_flags(const struct user *user, __u64 len, __u64 heap_flags)
+{
+	struct dma_heap_allocation_data data = {
+		.len = len,
+		.fd_flags = O_RDWR | O_CLOEXEC,
+		.heap_flags = heap_flags,
+	};
+
+	return ioctl(user->heap_fd, DMA_HEAP_IOCTL_ALLOC, &data) ? -errno :
+								   (int)data.fd;
+}
+
+static int allocate(const struct user *user, unsigned int pages)
+{
+	return allocate_flags(user, pages * page, 0);
+}
+
+static void expect_errno(const char *what, int seen, int want)
+{
+	if (seen != -want)
+		case_fail("%s: expected %s, seen %s", what, strerror(want),
+			  seen < 0 ? strerror(-seen) : "success");
+}
+
+static void expect_pages(const char *cgroup, const struct user *user,
+			 unsigned int pages)
+{
+	expect_dmem_soon(cgroup, "dmem.current", user->heap, pages * page);
+}
+
+/* Attempt: more than the limit above allows */
+
+static void exceed_limit(struct user *user)
+{
+	int fd, more;
+
+	expect_errno("his own root's limit",
+		     try_set_max(user->root, user->heap, "max"), EACCES);
+	expect_errno("the limit above",
+		     try_set_max(user->hidden, user->heap, "max"), EACCES);
+	if (try_set_max(user->leaf, user->heap, "max"))
+		case_fail("a limit of his own must be his");
+
+	expect_errno("more than all", allocate(user, 5), ENOSPC);
+	fd = allocate(user, 4);
+	if (fd < 0)
+		case_fail("what the limit has room for: %s", strerror(-fd));
+	expect_errno("a page too many", allocate(user, 1), ENOSPC);
+
+	/* without controller, and in a cgroup that is new */
+	expect_errno("room by -dmem", cg_write(user->root,
+					       "cgroup.subtree_control",
+					       "-dmem"), 0);
+	expect_errno("after -dmem", allocate(user, 1), ENOSPC);
+	control(user->root, "+dmem");
+	expect_errno("after +dmem", allocate(user, 1), ENOSPC);
+	enter(create(user->root, "fresh"));
+	expect_errno("from a new cgroup", allocate(user, 1), ENOSPC);
+
+	close(fd);
+	more = allocate(user, 4);
+	if (more < 0)
+		case_fail("what was given back: %s", strerror(-more));
+	close(more);
+}
+
+static void test_limit(const struct cma_heap *heap)
+{
+	struct user user;
+
+	prepare(&user, heap);
+	set_max_pages(user.hidden, heap, 4);
+	as_user(&user, exceed_limit);
+	expect_pages(user.hidden, &user, 0);
+}
+
+/* Attempt: memory that somebody else is charged for */
+
+static void charge_others(struct user *user)
+{
+	char *procs = cg_control(user->sibling, "cgroup.procs");
+	int fd = open(procs, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 || errno != EACCES)
+		case_fail("%s: expected %s, seen %s", procs, strerror(EACCES),
+			  fd < 0 ? strerror(errno) : "success");
+
+	/* who opened the device does not matter, who holds the buffer neither */
+	fd = allocate(user, 2);
+	if (fd < 0)
+		case_fail("allocating: %s", strerror(-fd));
+	expect_pages(user->leaf, user, 2);
+	expect_pages(user->root, user, 2);
+	close(user->given_fd);
+	expect_pages(user->root, user, 2);
+}
+
+static void test_charge(const struct cma_heap *heap)
+{
+	struct user user;
+
+	prepare(&user, heap);
+	enter(user.sibling);
+	close(user.heap_fd);
+	user.heap_fd = cma_heap_open(heap);
+	user.given_fd = expect_alloc(heap, 3 * page, 0);
+	enter(sb.root);
+
+	as_user(&user, charge_others);
+	/* his copy is closed, ours is not */
+	expect_dmem(user.sibling, "dmem.current", heap, 3 * page);
+	expect_pages(user.hidden, &user, 0);
+	close(user.given_fd);
+	expect_pages(user.sibling, &user, 0);
+}
+
+/* Attempt: names of cgroups that are outside of his namespace */
+
+static void expect_no_names(const struct user *user, const char *path)
+{
+	static char text[65536];
+	const char *top = strrchr(sb.top, '/') + 1;
+	ssize_t got;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		case_fail("%s: %s", path, strerror(errno));
+	got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (got < 0)
+		case_fail("%s: %s", path, strerror(errno));
+	text[got] = '\0';
+	if (strstr(text, top) || strstr(text, "hidden") ||
+	    strstr(text, "sibling"))
+		case_fail("%s: a name from outside: %s", path, text);
+}
+
+static void learn_names(struct user *user)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *dir;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", user->given_fd);
+	expect_no_names(user, path);
+
+	fd = allocate(user, 1);
+	if (fd < 0)
+		case_fail("allocating: %s", strerror(-fd));
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	expect_no_names(user, path);
+
+	dir = opendir(user->root);
+	if (!dir)
+		case_fail("%s: %s", user->root, strerror(errno));
+	while ((entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "dmem.", 5))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", user->root,
+			 entry->d_name);
+		expect_no_names(user, path);
+	}
+	closedir(dir);
+}
+
+static void test_names(const struct cma_heap *heap)
+{
+	struct user user;
+
+	prepare(&user, heap);
+	enter(user.sibling);
+	user.given_fd = expect_alloc(heap, page, 0);
+	enter(sb.root);
+	as_user(&user, learn_names);
+	close(user.given_fd);
+}
+
+/* Attempt: to fill the kernel's log */
+
+#define LOG_ROUNDS	500
+
+static void make_noise(struct user *user)
+{
+	static const char * const nonsense[] = {
+		"", "\n", "x", "x 1\n", "cma/nothing 1\n", "\xff\xfe\n",
+		"0 0 0 0\n",
+	};
+	unsigned int i, j;
+
+	for (i = 0; i < LOG_ROUNDS; i++) {
+		allocate(user, 5);
+		allocate_flags(user, 0, 0);
+		allocate_flags(user, ~0ULL, 0);
+		allocate_flags(user, 1ULL << 62, 0);
+		allocate_flags(user, user->heap->size + page, 0);
+		allocate_flags(user, page, ~0ULL);
+		ioctl(user->heap_fd, _IOWR('H', 0x77, char[40]), &i);
+		ioctl(user->heap_fd, DMA_HEAP_IOCTL_ALLOC, NULL);
+		for (j = 0; j < ARRAY_SIZE(nonsense); j++)
+			dmem_write(user->leaf, "dmem.max", nonsense[j],
+				   strlen(nonsense[j]));
+	}
+}
+
+static void test_log(const struct cma_heap *heap)
+{
+	struct user user;
+	char record[8192];
+	unsigned int lines = 0;
+	int log;
+
+	prepare(&user, heap);
+	set_max_pages(user.hidden, heap, 4);
+	log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (log < 0 || lseek(log, 0, SEEK_END) < 0)
+		case_fail("/dev/kmsg: %s", strerror(errno));
+	as_user(&user, make_noise);
+	/* others may have a word, too; EPIPE: more than it holds */
+	while (read(log, record, sizeof(record)) >= 0 || errno == EPIPE)
+		lines++;
+	close(log);
+	if (lines > LOG_ROUNDS / 50)
+		case_fail("%u lines in the log after %u rounds", lines,
+			  LOG_ROUNDS);
+}
+
+/* Attempt: kernel memory that nobody is charged for */
+
+static __s64 slab(const struct user *user)
+{
+	static const char key[] = "slab_unreclaimable ";
+	__u64 end = now_ms() + STAT_DELAY;
+	long bytes;
+
+	while (sleep_until(end))
+		;
+	bytes = cg_read_key_long(user->root, "memory.stat", key);
+	if (bytes < 0)
+		case_fail("memory.stat: no %s", key);
+	return bytes;
+}
+
+static void wait_for_dying(const struct user *user)
+{
+	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+
+	while (cg_read_key_long(user->root, "cgroup.stat",
+				"nr_dying_descendants "))
+		if (!sleep_until(end))
+			case_fail("cgroups do not go");
+}
+
+static void allow_files(void)
+{
+	struct rlimit limit = { 4 * MANY, 4 * MANY };
+
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		case_fail("RLIMIT_NOFILE: %s", strerror(errno));
+}
+
+static void hoard_buffer(struct user *user, unsigned int i)
+{
+	int fd = allocate(user, 1);
+
+	if (fd < 0)
+		case_fail("buffer %u: %s", i, strerror(-fd));
+}
+
+/*
+ * Buffers of one cgroup, and as many whose cgroups are gone: what the latter
+ * need in addition is what the controller keeps for each.
+ */
+static void hoard_pools(struct user *user)
+{
+	__s64 start, living, dead;
+	char *cgroup;
+	unsigned int i;
+
+	start = slab(user);
+	for (i = 0; i < MANY; i++)
+		hoard_buffer(user, i);
+	living = slab(user) - start;
+
+	for (i = 0; i < MANY; i++) {
+		cgroup = create(user->root, "gone");
+		enter(cgroup);
+		hoard_buffer(user, i);
+		enter(user->leaf);
+		if (rmdir(cgroup))
+			case_fail("%s: %s", cgroup, strerror(errno));
+		free(cgroup);
+	}
+	wait_for_dying(user);
+	dead = slab(user) - start - living;
+	if (dead - living < MANY * 100)
+		case_fail("%u dead pools: %lld bytes charged beside %lld", MANY,
+			  (long long)(dead - living), (long long)living);
+	expect_pages(user->root, user, 2 * MANY);
+}
+
+static void hoard_peaks(struct user *user)
+{
+	char *path = cg_control(user->leaf, "dmem.peak");
+	__s64 opened, written;
+	int fds[MANY];
+	unsigned int i;
+
+	/* to have a pool */
+	close(allocate(user, 1));
+	for (i = 0; i < MANY; i++) {
+		fds[i] = open(path, O_RDWR | O_CLOEXEC);
+		if (fds[i] < 0)
+			case_fail("%s: %s", path, strerror(errno));
+	}
+	opened = slab(user);
+	for (i = 0; i < MANY; i++)
+		if (write(fds[i], "1", 1) != 1)
+			case_fail("%s: %s", path, strerror(errno));
+	written = slab(user) - opened;
+	if (written < MANY * 100)
+		case_fail("%u views: %lld bytes charged", MANY,
+			  (long long)written);
+}
+
+static void with_memory(const struct cma_heap *heap,
+			void (*attempt)(struct user *user))
+{
+	struct user user;
+
+	if (cg_read_strstr(sb.root, "cgroup.subtree_control", "memory"))
+		case_skip(&sb, "the memory controller is not enabled");
+	if (heap->size < 2 * MANY * page)
+		case_skip(&sb, "%s is too small", heap->name);
+	allow_files();
+	control(sb.top, "+memory");
+	prepare(&user, heap);
+	control(user.hidden, "+memory");
+	as_user(&user, attempt);
+}
+
+static void test_pools(const struct cma_heap *heap)
+{
+	with_memory(heap, hoard_pools);
+}
+
+static void test_peaks(const struct cma_heap *heap)
+{
+	with_memory(heap, hoard_peaks);
+}
+
+/* Those that wait for statistics run with one region */
+static const struct {
+	void (*fn)(const struct cma_heap *heap);
+	const char *name;
+	bool once;
+} cases[] = {
+	{ test_limit,	"limit" },
+	{ test_charge,	"charge" },
+	{ test_names,	"names" },
+	{ test_log,	"log" },
+	{ test_pools,	"pools",	true },
+	{ test_peaks,	"peaks",	true },
+};
+
+/* The next region's heap from @index on; -1 if there is none */
+static int next_heap(unsigned int index)
+{
+	for (; index < sb.heaps.count; index++)
+		if (sb.heaps.heap[index].region[0] &&
+		    !sb.heaps.heap[index].is_alias)
+			return index;
+	return -1;
+}
+
+int main(void)
+{
+	char name[CMA_HEAP_NAME_SIZE + 64];
+	unsigned int regions = 0, runs = 0;
+	int at, result, ret;
+	size_t i;
+
+	ksft_print_header();
+	if (geteuid())
+		ksft_exit_skip("needs root\n");
+	page = page_size();
+	ret = sandbox_open(&sb, "dmem_isolation");
+	if (ret)
+		ksft_exit_fail_msg("no sandbox: %s\n", strerror(-ret));
+	if (!sb.accounting)
+		ksft_exit_skip("%s\n", sb.why);
+	for (at = next_heap(0); at >= 0; at = next_heap(at + 1))
+		regions++;
+	if (!regions) {
+		sandbox_close(&sb);
+		ksft_exit_skip("no heap in %s charges a CMA region\n",
+			       CMA_HEAP_DIR);
+	}
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		runs += cases[i].once ? 1 : regions;
+	ksft_set_plan(runs);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (at = next_heap(0); at >= 0; at = next_heap(at + 1)) {
+			result = sandbox_run(&sb, cases[i].fn,
+					     &sb.heaps.heap[at], CASE_SECONDS);
+			snprintf(name, sizeof(name), "%s:%s", cases[i].name,
+				 sb.heaps.heap[at].name);
+			if (result == KSFT_SKIP)
+				ksft_test_result_code(KSFT_SKIP, name, "%s",
+						      sb.reason);
+			else
+				ksft_test_result_code(result, name, NULL);
+			if (cases[i].once)
+				break;
+		}
+	}
+
+	sandbox_close(&sb);
+	ksft_finished();
+}
