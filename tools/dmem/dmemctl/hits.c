@@ -20,7 +20,11 @@
 #include "value.h"
 
 #define INSTANCE	"dmemctl-"
-#define ENABLE		"events/dmem/dmem_limit_hit/enable"
+/* a cgroup may be gone before its last hit is read: then its name was */
+static const char * const enables[] = {
+	"events/cgroup/cgroup_mkdir/enable", "events/cgroup/cgroup_release/enable",
+	"events/dmem/dmem_limit_hit/enable",
+};
 
 /* how soon cgroups are found whose appearance nobody announces (+dmem) */
 #define RESCAN_MS	1000
@@ -69,11 +73,23 @@ static int write_text(int dirfd, const char *path, const char *text)
 	return 0;
 }
 
+/* Returns what the last one answers, which is the one that matters. */
+static int enable_events(int instances, const char *name, const char *value)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; i < sizeof(enables) / sizeof(enables[0]); i++) {
+		char *file __free_string = dmem_printf("%s/%s", name, enables[i]);
+
+		ret = write_text(instances, file, value);
+	}
+	return ret;
+}
+
 static void remove_instance(int instances, const char *name)
 {
-	char *enable __free_string = dmem_printf("%s/" ENABLE, name);
-
-	write_text(instances, enable, "0");
+	enable_events(instances, name, "0");
 	unlinkat(instances, name, AT_REMOVEDIR);
 }
 
@@ -95,12 +111,105 @@ static void remove_stale(int instances)
 	}
 }
 
-/* Lines may come in pieces. */
-static int read_lines(struct dmem_root *root, int pipe, char *buf, size_t size,
-		      size_t *len, hit_fn fn, void *data)
+/**
+ * struct trace_watch - a trace that is read
+ * @root: the system
+ * @pipe: the trace
+ * @text: what was read, without a whole line yet
+ * @len: bytes of it
+ * @known: cgroups that were made since, by number
+ * @nr_known: how many
+ * @fn: called for each hit
+ * @data: for @fn
+ */
+struct trace_watch {
+	struct dmem_root *root;
+	int pipe;
+	char text[8192];
+	size_t len;
+	struct known {
+		uint64_t id;
+		char *path;
+	} *known;
+	size_t nr_known;
+	hit_fn fn;
+	void *data;
+};
+
+static size_t find_known(const struct trace_watch *watch, uint64_t id)
 {
+	size_t i;
+
+	for (i = 0; i < watch->nr_known; i++)
+		if (watch->known[i].id == id)
+			break;
+	return i;
+}
+
+static void take_cgroup(struct trace_watch *watch, const struct trace_cgroup *cgroup)
+{
+	size_t at = find_known(watch, cgroup->id);
+
+	if (at < watch->nr_known) {
+		free(watch->known[at].path);
+		watch->known[at] = watch->known[--watch->nr_known];
+	}
+	if (!cgroup->made)
+		return;
+	watch->known = dmem_grow(watch->known, watch->nr_known, sizeof(*watch->known));
+	watch->known[watch->nr_known++] = (struct known){
+		cgroup->id, dmem_strdup(cgroup->path),
+	};
+}
+
+static void free_watch(struct trace_watch *watch)
+{
+	size_t i;
+
+	for (i = 0; i < watch->nr_known; i++)
+		free(watch->known[i].path);
+	free(watch->known);
+}
+
+static int take_line(struct trace_watch *watch, const char *line)
+{
+	struct trace_cgroup cgroup;
+	char *path __free_string = NULL;
+	struct trace_hit seen;
+	struct hit hit;
+	size_t at;
+
+	if (trace_cgroup_parse(line, &cgroup)) {
+		take_cgroup(watch, &cgroup);
+		return 0;
+	}
+	if (!trace_hit_parse(line, &seen))
+		return 0;
+	path = path_of_id(watch->root, seen.cgroup_id);
+	at = find_known(watch, seen.cgroup_id);
+	if (!path && at < watch->nr_known)
+		path = dmem_strdup(watch->known[at].path);
+	hit = (struct hit){
+		.region = seen.region,
+		.cgroup = path,
+		.cgroup_id = seen.cgroup_id,
+		.count = 1,
+		.bytes = seen.bytes,
+		.comm = seen.comm,
+		.pid = seen.pid,
+	};
+	return watch->fn(&hit, watch->data);
+}
+
+/* Lines may come in pieces. */
+static int read_lines(struct trace_watch *watch)
+{
+	char *buf = watch->text;
+	size_t *len = &watch->len;
+	const size_t size = sizeof(watch->text);
+
 	while (true) {
-		ssize_t got = read(pipe, buf + *len, size - 1 - *len);
+		ssize_t got = read(watch->pipe, buf + *len, size - 1 - *len);
 		char *line, *newline;
 		int ret;
 
@@ -111,22 +220,8 @@ static int read_lines(struct dmem_root *root, int pipe, char *buf, size_t size,
 		*len += got;
 		buf[*len] = '\0';
 		for (line = buf; (newline = strchr(line, '\n')); line = newline + 1) {
-			struct trace_hit seen;
-			char *path __free_string = NULL;
-
 			*newline = '\0';
-			if (!trace_hit_parse(line, &seen))
-				continue;
-			path = path_of_id(root, seen.cgroup_id);
-			ret = fn(&(struct hit){
-				.region = seen.region,
-				.cgroup = path,
-				.cgroup_id = seen.cgroup_id,
-				.count = 1,
-				.bytes = seen.bytes,
-				.comm = seen.comm,
-				.pid = seen.pid,
-			}, data);
+			ret = take_line(watch, line);
 			if (ret < 0)
 				return ret;
 		}
@@ -143,11 +238,13 @@ int hits_from_trace(struct dmem_root *root, int stop, hit_fn fn, void *data,
 {
 	char *name __free_string = dmem_printf(INSTANCE "%d", getpid());
 	char *file __free_string = NULL;
+	struct trace_watch watch __cleanup(free_watch) = {
+		.root = root, .fn = fn, .data = data,
+	};
 	int instances __close_fd = -1;
 	int pipe __close_fd = -1;
-	char buf[4096];
-	size_t len = 0, i;
 	int ret = -ENOENT;
+	size_t i;
 
 	for (i = 0; i < sizeof(tracefs) / sizeof(tracefs[0]); i++) {
 		char *dir __free_string = dmem_printf("%s/instances", tracefs[i]);
@@ -168,12 +265,8 @@ int hits_from_trace(struct dmem_root *root, int stop, hit_fn fn, void *data,
 
 	file = dmem_printf("%s/trace_pipe", name);
 	pipe = openat(instances, file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	ret = pipe < 0 ? -errno : 0;
-	if (!ret) {
-		char *enable __free_string = dmem_printf("%s/" ENABLE, name);
-
-		ret = write_text(instances, enable, "1");
-	}
+	ret = pipe < 0 ? -errno : enable_events(instances, name, "1");
+	watch.pipe = pipe;
 	if (ret) {
 		dmem_fail(err, -ret, "cannot trace dmem_limit_hit: %s", strerror(-ret));
 		remove_instance(instances, name);
@@ -189,7 +282,7 @@ int hits_from_trace(struct dmem_root *root, int stop, hit_fn fn, void *data,
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			ret = -errno;
 		else if (fds[0].revents)
-			ret = read_lines(root, pipe, buf, sizeof(buf), &len, fn, data);
+			ret = read_lines(&watch);
 		if (fds[1].revents)
 			break;
 	}

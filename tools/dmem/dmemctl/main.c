@@ -122,6 +122,9 @@ int main(int argc, char **argv)
 	if (dmem_root_open(&ctl.root, ctl.sysroot, &err))
 		return fail("%s", err.text);
 	status = ctl.verb->run(&ctl, argc - rest, argv + rest);
+	/* what a scan costs, for tests/run-scan */
+	if (getenv("DMEMCTL_WORK"))
+		note("opened %lu", ctl.root.opens);
 	dmem_root_close(&ctl.root);
 	return status;
 }

@@ -182,7 +182,7 @@ static int run(struct dmemctl *ctl, int argc, char **argv)
 	struct dispositions old;
 	struct scope scope;
 	pid_t pid;
-	int go[2], status;
+	int go[2], status, ret;
 	size_t i;
 
 	if (!argc)
@@ -193,7 +193,12 @@ static int run(struct dmemctl *ctl, int argc, char **argv)
 		return fail("%s", err.text);
 	for (i = 0; i < nr_wishes; i++) {
 		setting = dmem_grow(setting, i, sizeof(*setting));
-		if (dmem_setting_parse(&regions, wish[i].limit, wish[i].text, &setting[i], &err))
+		ret = dmem_setting_parse(&regions, wish[i].limit, wish[i].text, &setting[i],
+					 &err);
+		/* what no system would take is the caller's mistake */
+		if (ret == -EINVAL || ret == -ERANGE)
+			return misused(ctl->verb, "%s", err.text);
+		if (ret)
 			return fail("%s", err.text);
 	}
 

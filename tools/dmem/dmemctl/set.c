@@ -2,6 +2,7 @@
 /*
  * dmemctl set: limits of a cgroup, all of them or none.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,7 @@ static int run(struct dmemctl *ctl, int argc, char **argv)
 	struct dmem_error err = { "" };
 	char *path __free_string = NULL;
 	size_t i;
+	int ret;
 
 	(void)argc, (void)argv;
 	if (!where)
@@ -174,11 +176,20 @@ static int run(struct dmemctl *ctl, int argc, char **argv)
 		return fail("%s", err.text);
 	for (i = 0; i < nr_wishes; i++) {
 		setting = dmem_grow(setting, i, sizeof(*setting));
-		if (dmem_setting_parse(&regions, wish[i].limit, wish[i].text, &setting[i], &err))
+		ret = dmem_setting_parse(&regions, wish[i].limit, wish[i].text, &setting[i],
+					 &err);
+		/* what no system would take is the caller's mistake */
+		if (ret == -EINVAL || ret == -ERANGE)
+			return misused(ctl->verb, "%s", err.text);
+		if (ret)
 			return fail("%s", err.text);
 	}
-	if (dmem_unit_resolve(&ctl->root, where, &path, &err) ||
-	    dmem_plan_make(&ctl->root, &regions, path, setting, nr_wishes, &plan, &err))
+	if (dmem_unit_resolve(&ctl->root, where, &path, &err))
+		return fail("%s", err.text);
+	ret = dmem_plan_make(&ctl->root, &regions, path, setting, nr_wishes, &plan, &err);
+	if (ret == -EEXIST)
+		return misused(ctl->verb, "%s", err.text);
+	if (ret)
 		return fail("%s", err.text);
 
 	if (persist && persist_check(&ctl->root, path, &err))

@@ -238,7 +238,9 @@ static void say_unavailable(const struct dmem_regions *regions,
 	}
 	if (!regions->count)
 		note("no regions: this kernel has no carveout or graphics memory that it charges");
-	else if (!limited && cgroups->count && !cgroups->cgroup[0].path[1])
+	else if (!limited && cgroups->count && !cgroups->cgroup[0].path[1] &&
+		 cgroups->cgroup[0].enabled &&
+		 cgroups->cgroup[0].pool[0].max == DMEM_UNKNOWN)
 		note("no cgroup below the root has the dmem controller: nothing is limited (dmemctl set enables it)");
 	if (limited && !events)
 		note("REFUSED is unknown: this kernel has no dmem.events");

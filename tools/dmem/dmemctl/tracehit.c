@@ -5,7 +5,28 @@
 #include <limits.h>
 #include <string.h>
 
-#define EVENT	": dmem_limit_hit: region="
+enum mark { HIT, MADE, GONE, NR_MARKS };
+
+static const char * const marks[NR_MARKS] = {
+	[HIT]  = ": dmem_limit_hit: region=",
+	[MADE] = ": cgroup_mkdir: root=",
+	[GONE] = ": cgroup_release: root=",
+};
+
+/* The first mark, NULL if it is another one. */
+static const char *find_mark(const char *line, enum mark wanted)
+{
+	const char *first = strstr(line, marks[wanted]);
+	enum mark mark;
+
+	for (mark = 0; first && mark < NR_MARKS; mark++) {
+		const char *other = strstr(line, marks[mark]);
+
+		if (other && other < first)
+			return NULL;
+	}
+	return first;
+}
 
 /* The word that ends before @end, and the blanks before it. Returns its start. */
 static const char *word_before(const char *line, const char **end)
@@ -40,7 +61,7 @@ static const char *labelled(const char *text, const char *label, uint64_t *value
 
 bool trace_hit_parse(const char *line, struct trace_hit *hit)
 {
-	const char *event = strstr(line, EVENT);
+	const char *event = find_mark(line, HIT);
 	const char *end, *word, *region, *p;
 	uint64_t pid;
 	size_t len;
@@ -71,7 +92,7 @@ bool trace_hit_parse(const char *line, struct trace_hit *hit)
 	memcpy(hit->comm, line, len);
 	hit->comm[len] = '\0';
 
-	region = event + strlen(EVENT);
+	region = event + strlen(marks[HIT]);
 	len = strcspn(region, " \n");
 	if (!len || len >= sizeof(hit->region))
 		return false;
@@ -80,4 +101,24 @@ bool trace_hit_parse(const char *line, struct trace_hit *hit)
 	p = labelled(region + len, " cgroup_id=", &hit->cgroup_id);
 	p = p ? labelled(p, " bytes=", &hit->bytes) : NULL;
 	return p && (!*p || *p == '\n');
+}
+
+bool trace_cgroup_parse(const char *line, struct trace_cgroup *cgroup)
+{
+	const char *event = find_mark(line, MADE), *p;
+	uint64_t root, level;
+
+	cgroup->made = event;
+	if (!event)
+		event = find_mark(line, GONE);
+	if (!event)
+		return false;
+	p = number(event + strlen(marks[cgroup->made ? MADE : GONE]), &root);
+	p = p ? labelled(p, " id=", &cgroup->id) : NULL;
+	p = p ? labelled(p, " level=", &level) : NULL;
+	/* the default hierarchy; those of cgroup v1 number their own */
+	if (!p || root || strncmp(p, " path=/", 7))
+		return false;
+	cgroup->path = p + 6;
+	return true;
 }

@@ -87,4 +87,76 @@ static void disabled(void)
 	close_tree();
 }
 
-CHECK_MAIN(CASE(without_discovery), CASE(find), CASE(disabled))
+/* discovery, drivers that take memory without a charge, freed memory kept */
+static void discovery(void)
+{
+	const struct dmem_region *display, *video;
+	const struct dmem_heap *heap;
+	struct dmem_error err = { "" };
+
+	check_number(open_tree("board", &err), 0);
+	check(regions.discovery, "that kernel has it");
+	check_number(regions.count, 2);
+	display = &regions.region[0];
+	video = &regions.region[1];
+	/* in order of name, whatever the kernel's order */
+	check_text(display->name, "cma/display@50000000");
+	check_number(video->size, 64 << 20);
+	check_number(video->charged, 14 << 20);
+	check_number(video->free, 38 << 20);
+	check_number(video->cached, 4 << 20);
+	check_number(video->others, 8 << 20);
+	check_number(video->charged + video->free + video->cached + video->others, video->size);
+	/* without CMA's own number cached and free are one */
+	check_number(display->cached, DMEM_UNKNOWN);
+	check_number(display->free, 28 << 20);
+	check_number(display->others, 0);
+
+	check_number(regions.nr_heaps, 4);
+	heap = &regions.heap[3];
+	check_text(heap->name, "video@58000000");
+	check_number(heap->accounting, DMEM_ACCOUNTING_DMEM);
+	check_text(heap->region, "cma/video@58000000");
+	check_text(heap->node, "video@58000000");
+	check_number(heap->alignment, 4096);
+	check_number(heap->nr_consumers, 2);
+	check_text(heap->consumers[0], "platform:camera");
+	check_text(heap->consumers[1], "platform:video-codec");
+	heap = &regions.heap[2];
+	check_text(heap->name, "system");
+	check_number(heap->accounting, DMEM_ACCOUNTING_MEMORY);
+	check(!heap->region, "'%s'", heap->region);
+	check_number(heap->size, DMEM_UNKNOWN);
+	check_number(regions.heap[1].accounting, DMEM_ACCOUNTING_NONE);
+	close_tree();
+}
+
+/* stock 7.3 and a graphics card */
+static void graphics(void)
+{
+	struct dmem_error err = { "" };
+
+	check_number(open_tree("gpu", &err), 0);
+	check_number(regions.count, 1);
+	check_text(regions.region[0].name, "drm/0000:03:00.0/vram0");
+	check_number(regions.region[0].size, 17163091968);
+	check_number(regions.region[0].charged, 4294967296);
+	check_number(regions.region[0].free, DMEM_UNKNOWN);
+	check_number(regions.region[0].others, DMEM_UNKNOWN);
+	close_tree();
+}
+
+/* a cgroup namespace has no dmem.capacity, but still regions */
+static void container(void)
+{
+	struct dmem_error err = { "" };
+
+	check_number(open_tree("container", &err), 0);
+	check(!regions.capacity, "there is none");
+	check_number(regions.count, 1);
+	check_number(regions.region[0].size, DMEM_UNKNOWN);
+	check_number(regions.region[0].charged, 1 << 20);
+	close_tree();
+}
+
+CHECK_MAIN(CASE(discovery), CASE(graphics), CASE(container), CASE(without_discovery), CASE(find), CASE(disabled))
