@@ -4,7 +4,7 @@ SERIES ?= 7.3
 ARCH ?= arm64
 export SERIES ARCH VARIANT KERNEL_SRC REFRESH
 
-.PHONY: help deps fetch kernel stock boot demo check check-fast kunit bench lint dropin overlay clean
+.PHONY: help deps fetch kernel stock boot demo check check-fast kunit bench lint dropin overlay tools check-tools install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -55,6 +55,15 @@ dropin: deps ## compile every in-tree user of the controller (TTM, xe, amdgpu, n
 
 overlay: ## lay overlay and patches over your own tree: make overlay TREE=/path/to/linux
 	@vm/tree --into "$(TREE)"
+
+tools: deps ## build dmemctl: build/tools
+	@$(MAKE) -s -C tools/dmem
+
+check-tools: deps ## the tests of the tools that need no guest
+	@$(MAKE) -s -C tools/dmem check
+
+install: tools ## install the tools: make install DESTDIR= PREFIX=/usr/local
+	@$(MAKE) -s -C tools/dmem install
 
 clean: ## remove build/ (caches stay)
 	rm -rf build
