@@ -66,14 +66,18 @@ static int ask_systemd(const char *unit, char **cgroup, struct dmem_error *err)
 	sd_bus *bus __cleanup(bus_unref_p) = NULL;
 	sd_bus_message *reply __cleanup(message_unref_p) = NULL;
 	char *path __free_string = NULL;
+	char *load __free_string = NULL;
 	const char *object;
 
 	*cgroup = NULL;
 	if (sd_booted() <= 0 || sd_bus_open_system(&bus) < 0)
 		return 0;
 	if (sd_bus_call_method(bus, SYSTEMD, "/org/freedesktop/systemd1",
-			       SYSTEMD ".Manager", "GetUnit", NULL, &reply, "s", unit) < 0 ||
+			       SYSTEMD ".Manager", "LoadUnit", NULL, &reply, "s", unit) < 0 ||
 	    sd_bus_message_read(reply, "o", &object) < 0 ||
+	    sd_bus_get_property_string(bus, SYSTEMD, object, SYSTEMD ".Unit",
+				       "LoadState", NULL, &load) < 0 ||
+	    !strcmp(load, "not-found") ||
 	    sd_bus_get_property_string(bus, SYSTEMD, object, interface_of(unit),
 				       "ControlGroup", NULL, &path) < 0)
 		return 0;

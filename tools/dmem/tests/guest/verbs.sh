@@ -9,64 +9,9 @@ PATH=$DMEM_TOP/build/tools:/tmp:$PATH
 cd /tmp || exit 1
 . "$DMEM_TOP/tools/dmem/tests/guest/scenario.sh"
 
-number=0 failed=0
-said=
+. "$DMEM_TOP/tools/dmem/tests/guest/judge.sh"
 
-# run EXPECTED-STATUS COMMAND...: what it says is in $said
-run() {
-	local expected=$1 status=0
-	shift
-	said=$("$@" 2>&1 < /dev/null) || status=$?
-	[ "$status" = "$expected" ] || wrong "'$*' ended with $status, not $expected"
-}
-wrongs=
-wrong() { wrongs="$wrongs$1"$'\n'; }
-# says REGEX...: each of them is in what was said; "!REGEX" is not
-says() {
-	local regex
-	for regex in "$@"; do
-		if [ "${regex#!}" != "$regex" ]; then
-			! grep -qE -- "${regex#!}" <<< "$said" || wrong "said /${regex#!}/:"$'\n'"$said"
-		else
-			grep -qE -- "$regex" <<< "$said" || wrong "not said /$regex/:"$'\n'"${said:0:2000}"
-		fi
-	done
-}
-# file PATH REGEX: a line of a cgroup's file
-file() { grep -qE -- "$2" "$CG$1" || wrong "$1 has no /$2/: $(cat "$CG$1" 2>&1)"; }
-# json PYTHON: true of what was said, notes aside, as j
-json() {
-	python3 -c "
-import json, sys
-text = sys.stdin.read()
-j = json.loads(text[min(i for i in map(text.find, '{[') if i >= 0):])
-assert $1" <<< "$said" 2> /tmp/python ||
-		wrong "not true: $1: $(tail -n1 /tmp/python) in ${said:0:2000}"
-}
-# case NAME: judges what was done since the last one
-verdict() {
-	number=$((number + 1))
-	if [ -z "$wrongs" ]; then
-		echo "ok $number $1"
-	else
-		sed -e '/^$/d' -e 's/^/# /' <<< "$wrongs"
-		echo "not ok $number $1"
-		failed=1
-	fi
-	wrongs=
-}
 as_user() { setpriv --reuid 1000 --regid 1000 --clear-groups "$@"; }
-# soon CONDITION...: within ten seconds
-soon() {
-	local try
-	for try in $(seq 100); do
-		! "$@" > /dev/null 2>&1 || return 0
-		sleep 0.1
-	done
-	wrong "not within 10 s: $*"
-	return 1
-}
-
 echo "KTAP version 1"
 echo "1..27"
 
