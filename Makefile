@@ -4,7 +4,7 @@ SERIES ?= 7.3
 ARCH ?= arm64
 export SERIES ARCH VARIANT KERNEL_SRC REFRESH
 
-.PHONY: help deps fetch kernel stock boot demo check check-fast kunit bench lint dropin overlay tools check-tools install clean
+.PHONY: help deps fetch kernel stock boot demo check check-fast kunit model bench lint dropin overlay tools check-tools install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -42,6 +42,9 @@ check-fast: deps ## the tests that User Mode Linux can run, seconds once built
 
 kunit: deps ## the controller's unit tests (FILTER=dmem_peak: some of them)
 	@vm/kunit "$(FILTER)"
+
+model: deps ## the controller's protocol in a model checker: docs/model.md
+	@tools/verification/models/dmem/check-dmem-model.sh
 
 bench: deps ## what a charge costs, ours against stock: docs/benchmarks.md
 	@vm/bench/run
