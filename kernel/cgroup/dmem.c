@@ -830,7 +830,8 @@ EXPORT_SYMBOL_GPL(dmem_cgroup_register_region);
  * The region leaves the files and charges are refused from now on.  Existing
  * charges are to be given back as usual, before or after.  When this returns,
  * no reclaim callback runs or will run, and the caller must not use @region
- * again.
+ * again.  A dmem_cgroup_try_charge() that is still running then is such a use: it
+ * has no reference to the region until it has a pool.
  *
  * Context: Process context, may sleep; takes dmemcg_mutex, waits for reclaim
  * callbacks: not to be called with a lock that they take.
