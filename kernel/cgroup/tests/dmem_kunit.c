@@ -2593,7 +2593,7 @@ static void test_peak_regions(struct kunit *test)
 {
 	struct dmemcg_state *root = dmemcg_test_mkdir(test, NULL);
 	struct dmemcg_state *a = dmemcg_test_mkdir(test, root);
-	struct dmemcg_test_file *file = dmemcg_test_open(test, a, "peak");
+	struct dmemcg_test_file *file = dmemcg_test_open(test, a, "peak"), *other;
 	struct dmem_cgroup_region *first, *second, *third, *fourth;
 	struct dmem_cgroup_pool_state *pool;
 
@@ -2616,10 +2616,19 @@ static void test_peak_regions(struct kunit *test)
 
 	/* the view is of the first region's pool, the id soon the fourth's */
 	pool = dmemcg_test_charge(test, a, first, 5);
+	KUNIT_EXPECT_EQ(test, dmemcg_test_puts(test, file, "x"), 0);
+	KUNIT_EXPECT_STREQ(test, dmemcg_test_gets(test, file, "kunit_1"), "5");
 	dmemcg_test_unregister(test, first);
 	fourth = dmemcg_test_register(test, "kunit_4");
 	KUNIT_EXPECT_EQ(test, fourth->id, first->id);
 	KUNIT_EXPECT_STREQ(test, dmemcg_test_gets(test, file, "kunit_4"), "0");
+	dmemcg_test_uncharge(test, dmemcg_test_charge(test, a, fourth, 4), 4);
+	KUNIT_EXPECT_STREQ(test, dmemcg_test_gets(test, file, "kunit_4"), "4");
+	/* another file's reset is its own affair, here as well */
+	other = dmemcg_test_open(test, a, "peak");
+	KUNIT_EXPECT_EQ(test, dmemcg_test_puts(test, other, "x"), 0);
+	KUNIT_EXPECT_STREQ(test, dmemcg_test_gets(test, other, "kunit_4"), "0");
+	KUNIT_EXPECT_STREQ(test, dmemcg_test_gets(test, file, "kunit_4"), "4");
 	dmemcg_test_uncharge(test, dmemcg_test_charge(test, a, fourth, 40), 40);
 	KUNIT_EXPECT_STREQ(test, dmemcg_test_gets(test, file, "kunit_4"), "40");
 	dmemcg_test_uncharge(test, pool, 5);
