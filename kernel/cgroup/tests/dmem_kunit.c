@@ -361,6 +361,8 @@ static u64 dmemcg_test_random_size(struct rnd_state *rnd, unsigned int bits)
 /* -- files, as kernfs would call them ------------------------------------ */
 
 #define DMEMCG_TEST_TEXT	SZ_64K
+/* of open files in a test, and of regions in a file that it closes */
+#define DMEMCG_TEST_VIEWS	4
 
 struct dmemcg_test_file {
 	struct kernfs_node kn;
@@ -403,9 +405,43 @@ static struct dmemcg_test_file *dmemcg_test_open(struct kunit *test,
 	return file;
 }
 
+/*
+ * A view that stayed in its pool's list when it was freed would have the next
+ * reset go round in freed memory, with interrupts off.  So that the test fails
+ * and does not hang, it ends here if what was in front of the view still is.
+ */
 static void dmemcg_test_close(struct kunit *test, struct dmemcg_test_file *file)
 {
+	struct dmemcg_peak_file *peaks = dmemcg_peak_file(&file->of);
+	struct {
+		struct dmem_cgroup_pool_state *pool;
+		struct list_head *before;
+		struct list_head *node;
+	} seen[DMEMCG_TEST_VIEWS];
+	struct dmemcg_peak *view;
+	unsigned long id;
+	int n = 0;
+
+	if (peaks) {
+		xa_for_each(&peaks->peaks, id, view) {
+			if (list_empty(&view->node))
+				continue;
+			KUNIT_ASSERT_LT(test, n, DMEMCG_TEST_VIEWS);
+			/* which has the list */
+			refcount_inc(&view->pool->ref);
+			seen[n].pool = view->pool;
+			seen[n].before = view->node.prev;
+			seen[n++].node = &view->node;
+		}
+	}
 	kunit_release_action(test, dmemcg_test_file_close, file);
+	while (n--) {
+		bool listed = seen[n].before->next == seen[n].node;
+
+		dmemcg_pool_put(seen[n].pool);
+		KUNIT_ASSERT_FALSE_MSG(test, listed,
+				       "a closed file's view is still listed");
+	}
 }
 
 /* Return: 0 if all was written, or the error. */
@@ -1228,6 +1264,35 @@ static void test_pool_current(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, pool, dmemcg_test_find(chain[0], other));
 }
 
+static void dmemcg_test_timer(struct timer_list *timer)
+{
+}
+
+/*
+ * The core stops the timer of an events file when it removes the file, but a
+ * notification that is under way may start it after that: it must not outlive
+ * the css.  CONFIG_DEBUG_OBJECTS_FREE complains if it does; nothing else would
+ * see it for sure.
+ */
+static void test_pool_late_notification(struct kunit *test)
+{
+	struct dmemcg_state *root = dmemcg_test_mkdir(test, NULL);
+	struct dmemcg_state *a = dmemcg_test_mkdir(test, root);
+	struct dmemcg_state *b = dmemcg_test_mkdir(test, root);
+
+	if (!IS_ENABLED(CONFIG_DEBUG_OBJECTS_FREE) ||
+	    !IS_ENABLED(CONFIG_DEBUG_OBJECTS_TIMERS))
+		kunit_skip(test, "needs CONFIG_DEBUG_OBJECTS_FREE and _TIMERS");
+
+	timer_setup(&a->events_file.notify_timer, dmemcg_test_timer, 0);
+	timer_setup(&b->events_local_file.notify_timer, dmemcg_test_timer, 0);
+	dmemcg_test_rmdir(a);
+	dmemcg_test_rmdir(b);
+	mod_timer(&a->events_file.notify_timer, jiffies + 3600 * HZ);
+	mod_timer(&b->events_local_file.notify_timer, jiffies + 3600 * HZ);
+	dmemcg_test_clean(test);
+}
+
 static struct kunit_case dmemcg_pools_cases[] = {
 	KUNIT_CASE(test_pool_get),
 	KUNIT_CASE(test_pool_get_below),
@@ -1237,6 +1302,7 @@ static struct kunit_case dmemcg_pools_cases[] = {
 	KUNIT_CASE(test_pool_outlives_both),
 	KUNIT_CASE(test_pool_again),
 	KUNIT_CASE(test_pool_current),
+	KUNIT_CASE(test_pool_late_notification),
 	{ }
 };
 
@@ -2656,8 +2722,6 @@ static void test_peak_close_late(struct kunit *test)
 	dmemcg_test_close(test, file);
 	KUNIT_EXPECT_EQ(test, kref_read(&region->ref), 1);
 }
-
-#define DMEMCG_TEST_VIEWS	4
 
 /*
  * Charges, resets and files that are opened and closed, at random: each file
