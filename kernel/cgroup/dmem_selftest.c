@@ -18,7 +18,9 @@
  *			unregistered first: -EBUSY while charges are held.
  *	churn		write a name that starts with "dmem_selftest": register a
  *			region of that name, unregister it, with a charge and its
- *			return across both
+ *			return across both.  Such a region can be asked to reclaim,
+ *			which takes a while and gives nothing.  Read: how often
+ *			that happened.
  *	pairs		write a number: charge and uncharge a page that many times
  *			in the writer's cgroup, in kernel context.  Read: number
  *			of pairs and nanoseconds of the last run.
@@ -33,9 +35,11 @@
  * writing where it is replaced; selftest_lock protects the list of charges.
  */
 
+#include <linux/atomic.h>
 #include <linux/cgroup_dmem.h>
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/kstrtox.h>
@@ -254,10 +258,51 @@ static const struct file_operations selftest_regions_fops = {
 	.write = selftest_regions_write,
 };
 
+/* What a driver loses when it is unbound. */
+struct selftest_driver {
+	atomic_t reclaiming;
+	bool bound;
+};
+
+static atomic_t selftest_reclaims;
+
+/* Nothing is to be had, after a look that takes a while. */
+static int selftest_reclaim(struct dmem_cgroup_pool_state *pool, u64 bytes,
+			    void *priv)
+{
+	struct selftest_driver *driver = priv;
+
+	atomic_inc(&selftest_reclaims);
+	atomic_inc(&driver->reclaiming);
+	fsleep(100);
+	WARN_ONCE(!READ_ONCE(driver->bound), "reclaim from a driver that is gone");
+	atomic_dec(&driver->reclaiming);
+	return -ENOSPC;
+}
+
+static const struct dmem_cgroup_ops selftest_ops = {
+	.reclaim = selftest_reclaim,
+};
+
+static void selftest_unbind(struct dmem_cgroup_region *region,
+			    struct selftest_driver *driver)
+{
+	dmem_cgroup_unregister_region(region);
+	WRITE_ONCE(driver->bound, false);
+	WARN_ONCE(atomic_read(&driver->reclaiming),
+		  "a driver that is gone is still asked to reclaim");
+}
+
 /* A driver is bound, used, and unbound while its buffers live. */
 static ssize_t selftest_churn_write(struct file *file, const char __user *buf,
 				    size_t count, loff_t *pos)
 {
+	struct selftest_driver *driver __free(kfree) = kzalloc_obj(*driver);
+	struct dmem_cgroup_init init = {
+		.size = SELFTEST_SIZE,
+		.ops = &selftest_ops,
+		.reclaim_priv = driver,
+	};
 	struct dmem_cgroup_pool_state *pool, *late;
 	struct dmem_cgroup_region *region;
 	int charged, err;
@@ -271,31 +316,49 @@ static ssize_t selftest_churn_write(struct file *file, const char __user *buf,
 	/* not to take over what is in use */
 	if (!strstarts(strim(name), SELFTEST_NAME))
 		return -EINVAL;
+	if (!driver)
+		return -ENOMEM;
 
-	region = dmem_cgroup_register_region(&selftest_init_data, "%s",
-					     strim(name));
+	driver->bound = true;
+	region = dmem_cgroup_register_region(&init, "%s", strim(name));
 	if (IS_ERR_OR_NULL(region))
 		return region ? PTR_ERR(region) : -EOPNOTSUPP;
 	charged = dmem_cgroup_try_charge(region, PAGE_SIZE, &pool, NULL);
 	if (charged) {
-		dmem_cgroup_unregister_region(region);
+		selftest_unbind(region, driver);
 		return charged;
 	}
+	/* time for whoever lowers a limit meanwhile */
+	fsleep(300);
 	/*
 	 * A second charge in flight while the region goes is for the driver to
 	 * prevent; one that comes back late is not.
 	 */
 	err = dmem_cgroup_try_charge(region, PAGE_SIZE, &late, NULL);
 	dmem_cgroup_uncharge(pool, PAGE_SIZE);
-	dmem_cgroup_unregister_region(region);
+	selftest_unbind(region, driver);
 	if (!err)
 		dmem_cgroup_uncharge(late, PAGE_SIZE);
 	return err ?: count;
 }
 
+static int selftest_churn_show(struct seq_file *sf, void *v)
+{
+	seq_printf(sf, "%d reclaims\n", atomic_read(&selftest_reclaims));
+	return 0;
+}
+
+static int selftest_churn_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, selftest_churn_show, NULL);
+}
+
 static const struct file_operations selftest_churn_fops = {
 	.owner = THIS_MODULE,
-	.open = simple_open,
+	.open = selftest_churn_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = single_release,
 	.write = selftest_churn_write,
 };
 
@@ -393,7 +456,7 @@ static int __init selftest_module_init(void)
 			    &selftest_hold_fops);
 	debugfs_create_file("regions", 0200, selftest_dir, NULL,
 			    &selftest_regions_fops);
-	debugfs_create_file("churn", 0200, selftest_dir, NULL,
+	debugfs_create_file("churn", 0600, selftest_dir, NULL,
 			    &selftest_churn_fops);
 	debugfs_create_file("pairs", 0600, selftest_dir, NULL,
 			    &selftest_pairs_fops);
