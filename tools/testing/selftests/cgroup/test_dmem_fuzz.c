@@ -350,8 +350,11 @@ static unsigned int put_number(struct fuzz_write *w, __u64 *value)
 	/* A hexadecimal digit */
 	if (unit == 6 && format >= 4)
 		unit = 0;
+	/* The first that is too large, or the last that is not */
+	if (unit && random_once_in(&seed, 16))
+		number = (1ULL << (64 - 10 * unit)) - random_below(&seed, 2);
 	/* Most should be good */
-	if (unit && !random_once_in(&seed, 8))
+	else if (unit && !random_once_in(&seed, 8))
 		number >>= 10 * unit;
 
 	snprintf(text, sizeof(text), formats[format], (unsigned long long)number);
