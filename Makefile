@@ -4,7 +4,7 @@ SERIES ?= 7.3
 ARCH ?= arm64
 export SERIES ARCH VARIANT KERNEL_SRC REFRESH
 
-.PHONY: help deps fetch kernel stock boot demo check check-fast kunit model bench lint dropin overlay tools check-tools install clean
+.PHONY: help deps fetch kernel stock boot demo check check-fast nightly kunit model bench lint dropin overlay tools check-tools install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -39,6 +39,9 @@ check: deps ## all tests: User Mode Linux, arm64, 32-bit arm
 
 check-fast: deps ## the tests that User Mode Linux can run, seconds once built
 	@vm/check fast
+
+nightly: deps ## hours: KASAN, KCSAN, kmemleak under load, a million generated writes
+	@vm/check nightly
 
 kunit: deps ## the controller's unit tests (FILTER=dmem_peak: some of them)
 	@vm/kunit "$(FILTER)"
