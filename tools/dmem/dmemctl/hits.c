@@ -32,6 +32,9 @@ static const char * const enables[] = {
 /* linux/exportfs.h is not for userspace: a handle that is a kernfs id */
 #define FILEID_KERNFS	0xfe
 
+/* what the kernel puts behind the path of something that was removed */
+#define DELETED		" (deleted)"
+
 /* -- the trace event ------------------------------------------------------ */
 
 static const char * const tracefs[] = {
@@ -61,6 +64,10 @@ static char *path_of_id(struct dmem_root *root, uint64_t id)
 	if (len <= 0)
 		return NULL;
 	path[len] = '\0';
+	/* a name may end so, and that of one that was removed does */
+	if (len > (ssize_t)strlen(DELETED) && !strcmp(path + len - strlen(DELETED), DELETED) &&
+	    access(path, F_OK))
+		path[len - strlen(DELETED)] = '\0';
 	return dmem_cgroup_path(root, path);
 }
 

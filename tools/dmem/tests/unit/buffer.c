@@ -138,6 +138,25 @@ static void without_discovery(void)
 	close_tree();
 }
 
+/* one that does, recorded; the fourth buffer's allocator was removed */
+static void recorded_discovery(void)
+{
+	const struct dmem_buffer *buffer;
+
+	open_tree("discovery");
+	check_number(buffers.count, 4);
+	buffer = find(1);
+	check(buffer->charge_known, "the kernel said so");
+	check_text(buffer->cgroup, "/media/player");
+	check(buffer->cgroup_id, "a number");
+	buffer = find(4);
+	check(buffer->charge_known && buffer->cgroup_id && !buffer->cgroup, "removed: '%s'",
+	      buffer->cgroup);
+	check(buffer->nr_holders == 1 && buffer->holder[0].cgroup &&
+	      !strcmp(buffer->holder[0].cgroup, "/media/camera"), "held by another");
+	close_tree();
+}
+
 /* a file is opened for a buffer's descriptor, not for any other */
 static void work(void)
 {
@@ -224,4 +243,5 @@ static void maps(void)
 }
 
 CHECK_MAIN(CASE(holders), CASE(no_descriptor), CASE(removed_cgroup), CASE(evil_name),
-	   CASE(without_discovery), CASE(work), CASE(fdinfo), CASE(maps))
+	   CASE(without_discovery), CASE(recorded_discovery),
+	   CASE(work), CASE(fdinfo), CASE(maps))
