@@ -25,8 +25,8 @@ static const struct column columns[] = {
 	[COL_CHARGED_TO] = { "CHARGED-TO", "cgroup",
 			     "cgroup that allocated it; (removed): it is gone, or not yours to see" },
 	[COL_HOLDERS]    = { "HOLDERS", "holders",
-			     "processes: name[pid]:descriptors, \"map\" for a mapping" },
-	[COL_DEVICES]    = { "DEVICES", "devices", "devices that import it" },
+			     "name[pid]:descriptors, \"map\" for a mapping; <device> that imports it" },
+	[COL_DEVICES]    = { "DEVICES", "devices", "devices that import it", .extra = true },
 	[COL_NAME]       = { "NAME", "name", "name that userspace gave it", .extra = true },
 	[COL_EXPORTER]   = { "EXPORTER", "exporter", "heap or driver that made it", .extra = true },
 	[COL_INODE]      = { "INODE", "inode", "number that tells it from others",
@@ -90,7 +90,13 @@ static void fill_holders(struct row *row, const struct dmem_buffer *buffer)
 		json_object_object_add(object, "mapped", json_object_new_boolean(holder->mapped));
 		json_object_array_add(all, object);
 	}
-	row_json(row, COL_HOLDERS, buffer->nr_holders ? text : "(no process)", all);
+	for (i = 0; i < buffer->nr_devices; i++) {
+		char *longer = dmem_printf("%s%s<%s>", text, *text ? " " : "", buffer->device[i]);
+
+		free(text);
+		text = longer;
+	}
+	row_json(row, COL_HOLDERS, *text ? text : "(no process)", all);
 }
 
 static void fill_row(struct row *row, const struct dmem_buffer *buffer, bool complete)

@@ -22,8 +22,8 @@ enum {
 };
 
 static const struct column columns[] = {
-	[COL_CGROUP]   = { "CGROUP", "name", "cgroup, as a tree for each region", .tree = true },
-	[COL_REGION]   = { "REGION", "region", "region" },
+	[COL_CGROUP]   = { "CGROUP", "name", "region, and cgroups as a tree below it", .tree = true },
+	[COL_REGION]   = { "REGION", "region", "region", .extra = true },
 	[COL_CURRENT]  = { "CURRENT", "current", "charged here and below", .right = true },
 	[COL_PEAK]     = { "PEAK", "peak", "the most so far", .right = true },
 	[COL_MIN]      = { "MIN", "min", "protected from eviction", .right = true },
@@ -32,7 +32,7 @@ static const struct column columns[] = {
 			   .right = true },
 	[COL_REFUSED]  = { "REFUSED", "refused", "how often this limit refused", .right = true },
 	[COL_ROOM]     = { "ROOM", "room", "how much more can be had", .right = true },
-	[COL_BOUND_BY] = { "BOUND-BY", "bound_by", "whose limit ends it, or the region itself" },
+	[COL_BOUND_BY] = { "BOUND-BY", "bound_by", "whose limit ends it; (region): there is no more of it" },
 	[COL_EVENTS]   = { "REFUSED-BELOW", "refused_below", "refusals here and below",
 			   .right = true, .extra = true },
 	[COL_EVICTED]  = { "EVICTED", "evicted", "evictions of what LOW should have kept",
@@ -95,7 +95,7 @@ static void fill_row(const struct dmemctl *ctl, struct row *row,
 {
 	char size[DMEM_SIZE_TEXT];
 
-	row_text(row, COL_CGROUP, name);
+	row_json(row, COL_CGROUP, name, json_text(cgroup->path[1] ? name : "/"));
 	row_text(row, COL_REGION, region->name);
 	row_text(row, COL_PATH, cgroup->path);
 	row_size(row, COL_CURRENT, pool->current);
@@ -116,8 +116,10 @@ static void fill_row(const struct dmemctl *ctl, struct row *row,
 	row_count(row, COL_EVENTS, pool->events.max);
 	row_count(row, COL_EVICTED, pool->events.low);
 	row_size(row, COL_ROOM, bound->room == DMEM_MAX ? DMEM_UNKNOWN : bound->room);
-	if (bound->room != DMEM_MAX)
-		row_text(row, COL_BOUND_BY, bound->cgroup ?: region->name);
+	if (bound->room != DMEM_MAX && bound->cgroup)
+		row_text(row, COL_BOUND_BY, bound->cgroup);
+	else if (bound->room != DMEM_MAX)
+		row_json(row, COL_BOUND_BY, "(region)", json_text(region->name));
 	if (bound->room < 4096)
 		row_alarm(row, COL_ROOM);
 }
@@ -159,10 +161,26 @@ static void add_region(struct dmemctl *ctl, struct table *table,
 	struct row **row __free_string = calloc(cgroups->count, sizeof(*row));
 	bool *shown __free_string = calloc(cgroups->count, sizeof(*shown));
 	const struct dmem_cgroup *cgroup;
+	struct row *top = NULL;
 	size_t i;
 
 	if (!bound || !row || !shown)
 		exit(fail("%s", strerror(ENOMEM)));
+
+	/* the region's own row is the root's; people see it also without the root */
+	if (cgroups->count && cgroups->cgroup[0].path[1] && !ctl->json) {
+		struct dmem_bound whole = dmem_bound_region(&regions->region[region]);
+
+		top = table_row(table, NULL);
+		row_text(top, COL_CGROUP, regions->region[region].name);
+		row_text(top, COL_REGION, regions->region[region].name);
+		row_text(top, COL_PATH, "/");
+		row_size(top, COL_CURRENT, regions->region[region].charged);
+		if (whole.room != DMEM_MAX) {
+			row_size(top, COL_ROOM, whole.room);
+			row_text(top, COL_BOUND_BY, "(region)");
+		}
+	}
 
 	/* those with something, and whoever is above them */
 	for (i = cgroups->count; i-- > 0; ) {
@@ -185,9 +203,10 @@ static void add_region(struct dmemctl *ctl, struct table *table,
 		bound[i] = dmem_bound_add(bound[i], cgroup->path, pool);
 		if (!shown[i])
 			continue;
-		row[i] = table_row(table, cgroup->parent >= 0 ? row[cgroup->parent] : NULL);
+		row[i] = table_row(table, cgroup->parent >= 0 ? row[cgroup->parent] : top);
 		fill_row(ctl, row[i], &regions->region[region], cgroup, pool, &bound[i],
-			 cgroup->parent < 0 ? cgroup->path : strrchr(cgroup->path, '/') + 1);
+			 cgroup->parent >= 0 ? strrchr(cgroup->path, '/') + 1 :
+			 cgroup->path[1] ? cgroup->path : regions->region[region].name);
 	}
 }
 

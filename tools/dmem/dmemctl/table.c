@@ -234,7 +234,7 @@ static int print_text(struct table *table)
 
 	out_of_memory(!out);
 	scols_table_enable_noheadings(out, table->ctl->no_legend);
-	scols_table_enable_colors(out, isatty(STDOUT_FILENO));
+	scols_table_enable_colors(out, isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
 	scols_table_enable_ascii(out, strcmp(nl_langinfo(CODESET), "UTF-8"));
 	for (i = 0; i < table->nr_shown; i++) {
 		const struct column *column = &verb->columns[table->shown[i]];

@@ -124,7 +124,7 @@ char *dmem_mountinfo_cgroup(const char *mountinfo)
 			if (field == 5) {
 				point = word;
 				point_len = len;
-			} else if (field > 6 && !tail && len == 1 && *word == '-') {
+			} else if (!tail && len == 1 && *word == '-') {
 				tail = true;
 			} else if (tail) {
 				if (len == 7 && !memcmp(word, "cgroup2", 7) &&

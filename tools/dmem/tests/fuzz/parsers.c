@@ -102,9 +102,11 @@ static void paths(const char *text)
 /* A name, whatever it is, does not change what the kernel says. */
 static void fdinfo_name(const char *name)
 {
+	static const char charged[] =
+		"dmem_region:\tcma/x\ndmem_cgroup_id:\t7\ndmem_cgroup:\t/real\n";
 	char *text __free_string =
-		dmem_printf("pos:\t0\nino:\t5\nsize:\t4096\ncount:\t1\nexp_name:\theap\n%s%s%sdmem_region:\tcma/x\ndmem_cgroup_id:\t7\ndmem_cgroup:\t/real\n",
-			    *name ? "name:\t" : "", name, *name ? "\n" : "");
+		dmem_printf("pos:\t0\nino:\t5\nsize:\t4096\ncount:\t1\nexp_name:\theap\n%s%s%s%s",
+			    *name ? "name:\t" : "", name, *name ? "\n" : "", charged);
 	struct dmem_buffers buffers = { 0 };
 
 	buffers.buffer = dmem_grow(NULL, 0, sizeof(*buffers.buffer));
@@ -114,6 +116,14 @@ static void fdinfo_name(const char *name)
 	promise(!strcmp(buffers.buffer->exporter, "heap"));
 	promise(!strcmp(buffers.buffer->region, "cma/x"));
 	promise(!strcmp(buffers.buffer->cgroup, "/real") && buffers.buffer->cgroup_id == 7);
+	dmem_buffers_free(&buffers);
+
+	/* one that is not charged: the kernel says nothing after the name */
+	text[strlen(text) - strlen(charged)] = '\0';
+	buffers.buffer = dmem_grow(NULL, 0, sizeof(*buffers.buffer));
+	buffers.count = 1;
+	promise(dmem_fdinfo_parse(text, name, buffers.buffer));
+	promise(!buffers.buffer->region && !buffers.buffer->cgroup && !buffers.buffer->cgroup_id);
 	dmem_buffers_free(&buffers);
 }
 

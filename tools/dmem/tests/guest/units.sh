@@ -25,7 +25,7 @@ file /media.slice/player.service/dmem.low "^$region 1048576$"
 run 0 dmemctl set media.slice "$VIDEO=32M"
 file /media.slice/dmem.max "^$region 33554432$"
 run 0 dmemctl show player.service -r "$VIDEO"
-says "^/media.slice/player.service +$region .* 16M +0 +16M /media.slice/player.service$"
+says "─/media.slice/player.service +0 .* 16M +0 +16M /media.slice/player.service$"
 verdict "set and show: units by name"
 
 run 0 systemctl daemon-reload

@@ -190,6 +190,9 @@ static void fdinfo(void)
 		  5, 6, 0, NULL, NULL },
 		{ "ino:\t5\nsize:\t6\nname:\ta\ndmem_region:\tfake\ndmem_region:\treal\n", "a\ndmem_region:\tfake",
 		  5, 6, 0, "real", NULL },
+		/* not charged: nothing of the kernel's comes after the name */
+		{ "ino:\t5\nsize:\t6\nname:\ta\ndmem_region:\tfake\ndmem_cgroup_id:\t1\n",
+		  "a\ndmem_region:\tfake\ndmem_cgroup_id:\t1", 5, 6, 0, NULL, NULL },
 		/* renamed between the link and the file: the last one is the kernel's */
 		{ "ino:\t5\nsize:\t6\nname:\tb\ndmem_region:\tfake\ndmem_region:\treal\n", "a",
 		  5, 6, 0, "real", NULL },

@@ -153,6 +153,9 @@ static void undo_lines(void)
 	check(!unlink(events), "%m");
 	check_number(dmem_plan_make(&root, &regions, "/media/player", settings, 3, &plan, &err), 0);
 	check(!plan.at_once, "no dmem.events: not a kernel that takes several lines");
+	/* each line has a write of its own, which is all that a plain file keeps */
+	check(!dmem_plan_apply(&root, &regions, &plan, &err), "%s", err.text);
+	check_file("/media/player", "dmem.max", "cma/video 5242880\n");
 	refuse("/media/player", "dmem.min");
 	check_number(dmem_plan_apply(&root, &regions, &plan, &err), -EISDIR);
 	/* the last that was written is the first that was changed */
