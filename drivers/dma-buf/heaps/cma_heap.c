@@ -27,6 +27,7 @@
 #include <linux/cgroup_dmem.h>
 #include <linux/cma.h>
 #include <linux/cma_dmem.h>
+#include <linux/contig_fault.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
 #include <linux/dma-mapping.h>
@@ -35,13 +36,14 @@
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pgtable.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-/* Alignment that is tried for, as an order: that of the DMA API's buffers. */
+/* Alignment of all buffers as large, as an order: that of the DMA API's. */
 #ifdef CONFIG_CMA_ALIGNMENT
 #define CMA_HEAP_MAX_ALIGN	CONFIG_CMA_ALIGNMENT
 #else
@@ -219,18 +221,27 @@ static int cma_heap_end_cpu_access(struct dma_buf *dmabuf,
 	return 0;
 }
 
-/* The pages do not move while the mapping holds the dma-buf: no lock. */
-static vm_fault_t cma_heap_fault(struct vm_fault *vmf)
+/*
+ * The pages do not move while the mapping holds the dma-buf: no lock.  Mappings
+ * of 2 MiB and more start where it suits PMDs: dma_buf_fops sees to that.
+ */
+static vm_fault_t cma_heap_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
 	struct cma_heap_buffer *buffer = vmf->vma->vm_private_data;
 
-	if (vmf->pgoff >= buffer->nr_pages)
-		return VM_FAULT_SIGBUS;
-	return vmf_insert_pfn(vmf->vma, vmf->address, buffer->pfn + vmf->pgoff);
+	return vmf_insert_contig(vmf, buffer->pfn, buffer->nr_pages, order);
+}
+
+static vm_fault_t cma_heap_fault(struct vm_fault *vmf)
+{
+	return cma_heap_huge_fault(vmf, 0);
 }
 
 static const struct vm_operations_struct cma_heap_vm_ops = {
 	.fault = cma_heap_fault,
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+	.huge_fault = cma_heap_huge_fault,
+#endif
 };
 
 static int cma_heap_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
@@ -344,12 +355,20 @@ static void cma_heap_uncharge(struct cma_heap_buffer *buffer)
 
 static int cma_heap_take_pages(struct cma_heap_buffer *buffer)
 {
-	unsigned int align = min(get_order(cma_heap_size(buffer)),
-				 CMA_HEAP_MAX_ALIGN);
-	struct page *page;
+	unsigned int order = get_order(cma_heap_size(buffer));
+	unsigned int align = min(order, CMA_HEAP_MAX_ALIGN);
+	struct page *page = NULL;
 
-	/* quietly: any user could fill the log */
-	page = cma_alloc(buffer->area->cma, buffer->nr_pages, align, true);
+	/*
+	 * What could be mapped with PMDs is placed so that it can be, if there
+	 * is such a place.  Quietly: any user could fill the log.
+	 */
+	if (order >= PMD_ORDER && align < PMD_ORDER)
+		page = cma_alloc(buffer->area->cma, buffer->nr_pages, PMD_ORDER,
+				 true);
+	if (!page && !fatal_signal_pending(current))
+		page = cma_alloc(buffer->area->cma, buffer->nr_pages, align,
+				 true);
 	if (!page)
 		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 	buffer->pfn = page_to_pfn(page);
