@@ -63,7 +63,7 @@ static vm_fault_t contig_fill_table(struct vm_fault *vmf, unsigned long pfn,
 	unsigned long before, nr, i;
 	pgprot_t prot = vma->vm_page_prot;
 	pte_t *start, *pte;
-	spinlock_t *ptl;
+	spinlock_t *ptl;	/* the page table's */
 
 	before = min(pte_index(addr), (addr - vma->vm_start) >> PAGE_SHIFT);
 	nr = min3(PTRS_PER_PTE - pte_index(addr),

@@ -461,6 +461,8 @@ static int __init importer_add(unsigned int i, const char *name, bool coherent)
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 	dev_assign_dma_coherent(&device->dev, coherent);
+	/* a buffer is one segment, however large */
+	dma_set_max_seg_size(&device->dev, UINT_MAX);
 	importer_devices[i] = device;
 	return 0;
 }

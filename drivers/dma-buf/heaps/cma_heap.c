@@ -7,10 +7,11 @@
  * has a second heap under the name that the area itself has, for userspace that
  * knows it by that.
  *
- * A buffer is one contiguous run of whole pages.  It is charged, page rounded,
- * to the area's dmem region in the cgroup of the task that allocates; the
- * charge is made before the pages are taken and given back after they are free
- * again, when the last reference to the dma-buf goes.
+ * A buffer is one contiguous run of whole pages, zeroed.  It is charged, page
+ * rounded, to the area's dmem region in the cgroup of the task that allocates;
+ * the charge is made before the pages are taken and given back after they are
+ * free again, when the last reference to the dma-buf goes.  What becomes of free
+ * pages until the next buffer takes them: mm/cma_recycle.c.
  *
  * Refusals: -ENOSPC if a dmem limit says no, -ENOMEM if the area has no room or
  * never could have or kernel memory is short, -EINTR if the task is killed while
@@ -27,6 +28,7 @@
 #include <linux/cgroup_dmem.h>
 #include <linux/cma.h>
 #include <linux/cma_dmem.h>
+#include <linux/cma_recycle.h>
 #include <linux/contig_fault.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
@@ -356,19 +358,15 @@ static void cma_heap_uncharge(struct cma_heap_buffer *buffer)
 static int cma_heap_take_pages(struct cma_heap_buffer *buffer)
 {
 	unsigned int order = get_order(cma_heap_size(buffer));
-	unsigned int align = min(order, CMA_HEAP_MAX_ALIGN);
-	struct page *page = NULL;
+	unsigned int align = min(order, CMA_HEAP_MAX_ALIGN), wish = align;
+	struct page *page;
 
-	/*
-	 * What could be mapped with PMDs is placed so that it can be, if there
-	 * is such a place.  Quietly: any user could fill the log.
-	 */
-	if (order >= PMD_ORDER && align < PMD_ORDER)
-		page = cma_alloc(buffer->area->cma, buffer->nr_pages, PMD_ORDER,
-				 true);
-	if (!page && !fatal_signal_pending(current))
-		page = cma_alloc(buffer->area->cma, buffer->nr_pages, align,
-				 true);
+	/* what could be mapped with PMDs, to where it can be */
+	if (order >= PMD_ORDER)
+		wish = max(align, PMD_ORDER);
+
+	page = cma_recycle_alloc(buffer->area->cma, buffer->nr_pages, align,
+				 wish);
 	if (!page)
 		return fatal_signal_pending(current) ? -EINTR : -ENOMEM;
 	buffer->pfn = page_to_pfn(page);
@@ -377,8 +375,8 @@ static int cma_heap_take_pages(struct cma_heap_buffer *buffer)
 
 static void cma_heap_release_pages(struct cma_heap_buffer *buffer)
 {
-	cma_release(buffer->area->cma, pfn_to_page(buffer->pfn),
-		    buffer->nr_pages);
+	cma_recycle_free(buffer->area->cma, pfn_to_page(buffer->pfn),
+			 buffer->nr_pages);
 }
 
 static void cma_heap_release(struct dma_buf *dmabuf)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Contiguous memory that goes from one buffer to the next without a detour
+ * through the page allocator, see mm/cma_recycle.c.
+ */
+#ifndef _LINUX_CMA_RECYCLE_H
+#define _LINUX_CMA_RECYCLE_H
+
+#include <linux/types.h>
+
+struct cma;
+struct page;
+
+struct page *cma_recycle_alloc(struct cma *cma, unsigned long nr_pages,
+			       unsigned int align, unsigned int wish);
+void cma_recycle_free(struct cma *cma, struct page *page,
+		      unsigned long nr_pages);
+unsigned long cma_recycle_held(const struct cma *cma);
+
+/**
+ * struct cma_recycle_want - an allocation that must not fail for the cache
+ * @given_back: what had been given back when the search began
+ * @waiting: nothing more is cached until the search has ended
+ */
+struct cma_recycle_want {
+	unsigned long given_back;
+	bool waiting;
+};
+
+#ifdef CONFIG_CMA_RECYCLE
+void cma_recycle_begin(struct cma *cma, struct cma_recycle_want *want);
+bool cma_recycle_again(struct cma *cma, struct cma_recycle_want *want,
+		       const struct page *found);
+#else
+static inline void cma_recycle_begin(struct cma *cma,
+				     struct cma_recycle_want *want) { }
+static inline bool cma_recycle_again(struct cma *cma,
+				     struct cma_recycle_want *want,
+				     const struct page *found)
+{
+	return false;
+}
+#endif
+
+#endif /* _LINUX_CMA_RECYCLE_H */
