@@ -120,9 +120,9 @@ static void test_faults(const struct cma_heap *heap)
 			before = minor_faults();
 			if (reads)
 				for (at = 0; at < bytes; at += page)
-					sum += *(volatile char *)(map + at);
+					sum += load_byte(map + at);
 			for (at = 0; at < bytes; at += page)
-				*(volatile char *)(map + at) = 1;
+				store_byte(map + at, 1);
 			seen = minor_faults() - before;
 			if (seen > tables_of(map, bytes))
 				case_fail("%llu bytes in %llu tables: %llu faults",
@@ -260,7 +260,7 @@ static void test_neighbours(const struct cma_heap *heap)
 	one = map_buffer_over(place + part, first, part, part);
 	two = map_buffer_over(place + 2 * part, second, part, part);
 
-	*(volatile char *)(one + 8 * page) = 1;
+	store_byte(one + 8 * page, 1);
 	pattern_write(own, part, 0, 4);
 	pattern_write(two, part, 0, 5);
 	pattern_write(one, part, 0, 6);
@@ -280,7 +280,7 @@ static void test_neighbours(const struct cma_heap *heap)
 	if (own != one + 4 * page)
 		case_fail("mmap: %s", strerror(errno));
 	pattern_write(one + 8 * page, 8 * page, 8 * page, 7);
-	expect_value("own memory", *(volatile char *)own, 0);
+	expect_value("own memory", load_byte(own), 0);
 	pattern_check(one, 4 * page, 0, 6);
 	pattern_check(two, part, 0, 5);
 }
@@ -586,7 +586,7 @@ static void *race_writer(void *arg)
 	__u64 at;
 
 	for (at = number * page; at < race.bytes; at += THREADS * page)
-		*(volatile __u64 *)(race.map + at) = at + 1;
+		store_byte(race.map + at, at / page + 1);
 	return NULL;
 }
 
@@ -628,8 +628,8 @@ static void test_race(const struct cma_heap *heap)
 		__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
 		pthread_join(other, NULL);
 		for (at = 0; at < race.bytes; at += page)
-			expect_value("word", *(volatile __u64 *)(race.map + at),
-				     at + 1);
+			expect_value("byte", load_byte(race.map + at),
+				     (char)(at / page + 1));
 		memset(race.map, 0, race.bytes);
 		munmap(race.map, race.bytes);
 	}

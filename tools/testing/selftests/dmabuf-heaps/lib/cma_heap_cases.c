@@ -128,6 +128,12 @@ char *reserve_addresses(__u64 bytes, __u64 align)
 	return (char *)(((unsigned long)map + align - 1) & ~(align - 1));
 }
 
+/* Other mappings show what was written, and what is read is what is there */
+static void barrier(void)
+{
+	__asm__ volatile("" : : : "memory");
+}
+
 static __u64 pattern_of(__u64 page_number, __u32 seed)
 {
 	return (page_number << 32 | seed) * 0x9e3779b97f4a7c15ULL + 1;
@@ -142,9 +148,10 @@ void pattern_write(char *map, __u64 bytes, __u64 offset, __u32 seed)
 	for (at = 0; at < bytes; at += page) {
 		__u64 word = pattern_of((offset + at) / page, seed);
 
-		*(volatile __u64 *)(map + at) = word;
-		*(volatile __u64 *)(map + at + page - 8) = ~word;
+		*(__u64 *)(map + at) = word;
+		*(__u64 *)(map + at + page - 8) = ~word;
 	}
+	barrier();
 }
 
 void pattern_check_at(const char *func, int line, const char *map, __u64 bytes,
@@ -153,11 +160,12 @@ void pattern_check_at(const char *func, int line, const char *map, __u64 bytes,
 	const __u64 page = page_size();
 	__u64 at;
 
+	barrier();
 	for (at = 0; at < bytes; at += page) {
 		__u64 number = (offset + at) / page;
 		__u64 word = pattern_of(number, seed);
-		__u64 first = *(const volatile __u64 *)(map + at);
-		__u64 last = *(const volatile __u64 *)(map + at + page - 8);
+		__u64 first = *(const __u64 *)(map + at);
+		__u64 last = *(const __u64 *)(map + at + page - 8);
 
 		if (first != word || last != ~word)
 			case_fail_at(func, line,
@@ -181,17 +189,16 @@ int signal_of_access(char *byte, bool write)
 {
 	struct sigaction handler = { .sa_handler = on_signal };
 	struct sigaction old_segv, old_bus;
-	volatile char *at = byte;
 	int signal;
 
 	sigaction(SIGSEGV, &handler, &old_segv);
 	sigaction(SIGBUS, &handler, &old_bus);
 	signal = sigsetjmp(access_return, 1);
 	if (!signal) {
-		char value = *at;
+		char value = load_byte(byte);
 
 		if (write)
-			*at = value;
+			store_byte(byte, value);
 	}
 	sigaction(SIGSEGV, &old_segv, NULL);
 	sigaction(SIGBUS, &old_bus, NULL);

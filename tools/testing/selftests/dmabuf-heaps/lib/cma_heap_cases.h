@@ -38,6 +38,17 @@ char *map_buffer_prot(int fd, __u64 bytes, __u64 offset, int prot);
 char *map_buffer_over(char *place, int fd, __u64 bytes, __u64 offset);
 char *reserve_addresses(__u64 bytes, __u64 align);
 
+/* Accesses that the compiler neither leaves out nor moves */
+static inline char load_byte(const char *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+static inline void store_byte(char *at, char value)
+{
+	__atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
+
 /* Contents that say which page they are of, to be found by any mapping */
 void pattern_write(char *map, __u64 bytes, __u64 offset, __u32 seed);
 void pattern_check_at(const char *func, int line, const char *map, __u64 bytes,

@@ -1,0 +1,931 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that goes from one buffer of a CMA heap to the next: that it does, that
+ * it is bounded, zeroed and charged to nobody meanwhile, that it goes back to
+ * CMA when it should, and that no allocation from the area, whoever makes it,
+ * fails for it.
+ *
+ * What is held, and why it went, is read from /sys/kernel/mm/cma_recycle. Other
+ * users of the area are played by the cma_recycle_selftest module, frames are
+ * asked of importer_selftest; cases that need one of them are skipped without.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "kselftest.h"
+#include "lib/cma_heap_cases.h"
+#include "lib/cma_heap_util.h"
+#include "lib/importer.h"
+#include "lib/repeatable.h"
+
+#define CASE_SECONDS	120
+#define MIB		(1024ULL * 1024)
+#define RW		(PROT_READ | PROT_WRITE)
+#define RECYCLE_DIR	"/sys/kernel/mm/cma_recycle"
+#define SELFTEST_DIR	"/sys/kernel/debug/cma_recycle_selftest"
+#define NEVER_MS	"2147483647"
+
+static struct dmem_sandbox sb;
+static __u64 page;
+static char *own;
+
+/* Files of the cache */
+
+static void knob_path(char *path, size_t size, const struct cma_heap *heap,
+		      const char *knob)
+{
+	/* The default area has the name of its region */
+	snprintf(path, size, RECYCLE_DIR "/%s/%s",
+		 heap->is_default ? CMA_HEAP_DEFAULT : heap->name, knob);
+}
+
+/* 0, or the errno */
+static int knob_try(const struct cma_heap *heap, const char *knob,
+		    const char *value)
+{
+	char path[PATH_MAX];
+	int fd, ret = 0;
+
+	knob_path(path, sizeof(path), heap, knob);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		case_fail("%s: %s", path, strerror(errno));
+	if (write(fd, value, strlen(value)) < 0)
+		ret = errno;
+	close(fd);
+	return ret;
+}
+
+static void knob_write(const struct cma_heap *heap, const char *knob,
+		       const char *value)
+{
+	int ret = knob_try(heap, knob, value);
+
+	if (ret)
+		case_fail("%s: %s: %s", knob, value, strerror(ret));
+}
+
+static __u64 knob_read(const struct cma_heap *heap, const char *knob)
+{
+	char path[PATH_MAX], text[32] = "";
+	int fd;
+
+	knob_path(path, sizeof(path), heap, knob);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		case_fail("%s: %s", path, strerror(errno));
+	close(fd);
+	return strtoull(text, NULL, 10);
+}
+
+static void knob_expect_at(const char *func, int line,
+			   const struct cma_heap *heap, const char *knob,
+			   __u64 want)
+{
+	expect_value_at(func, line, knob, knob_read(heap, knob), want);
+}
+
+#define knob_expect(heap, knob, want) \
+	knob_expect_at(__func__, __LINE__, heap, knob, want)
+
+/* Something that happens by itself before long */
+static void knob_expect_soon_at(const char *func, int line,
+				const struct cma_heap *heap, const char *knob,
+				__u64 want)
+{
+	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+
+	while (knob_read(heap, knob) != want)
+		if (!sleep_until(end))
+			break;
+	knob_expect_at(func, line, heap, knob, want);
+}
+
+#define knob_expect_soon(heap, knob, want) \
+	knob_expect_soon_at(__func__, __LINE__, heap, knob, want)
+
+/* Charges */
+
+static void expect_charge_at(const char *func, int line,
+			     const struct cma_heap *heap, __u64 want)
+{
+	if (!sb.accounting || !heap->region[0])
+		return;
+	expect_dmem_at(func, line, own, "dmem.current", heap, want);
+	expect_dmem_at(func, line, sb.root, "dmem.current", heap, want);
+}
+
+#define expect_charge(heap, want) \
+	expect_charge_at(__func__, __LINE__, heap, want)
+
+/* An empty cache that may hold @percent, and from which nothing goes by time */
+static void setup_share(const struct cma_heap *heap, const char *percent)
+{
+	char path[PATH_MAX];
+
+	own = cma_heap_own_cgroup(&sb);
+	knob_path(path, sizeof(path), heap, "held_bytes");
+	if (access(path, F_OK))
+		case_skip(&sb, "nothing is recycled here");
+	knob_write(heap, "max_percent", "0");
+	knob_expect(heap, "held_bytes", 0);
+	knob_write(heap, "max_percent", percent);
+	knob_write(heap, "idle_ms", NEVER_MS);
+}
+
+static void setup(const struct cma_heap *heap)
+{
+	setup_share(heap, "100");
+}
+
+/* All of the area is ours, and in one piece */
+static void need_whole_area(const struct cma_heap *heap)
+{
+	if (!cma_heap_is_free(&sb, heap))
+		case_skip(&sb, "others may use this area");
+}
+
+static void expect_zero(int fd, __u64 bytes)
+{
+	char *map = map_buffer_prot(fd, bytes, 0, RW);
+	const unsigned long *word = (const unsigned long *)map;
+	const unsigned long *end = (const unsigned long *)(map + bytes);
+
+	while (word < end && !*word)
+		word++;
+	if (word < end)
+		case_fail("byte %zu: expected 0, seen 0x%lx",
+			  (size_t)((const char *)word - map), *word);
+	munmap(map, bytes);
+}
+
+static void make_dirty(int fd, __u64 bytes)
+{
+	char *map = map_buffer_prot(fd, bytes, 0, RW);
+
+	memset(map, 0xa5, bytes);
+	munmap(map, bytes);
+}
+
+/* A buffer of this size that was, so that the cache holds its memory */
+static void leave_memory(const struct cma_heap *heap, __u64 bytes)
+{
+	int fd = alloc_buffer(heap, bytes);
+
+	make_dirty(fd, bytes);
+	close(fd);
+}
+
+/* Cases */
+
+/*
+ * The memory of a freed buffer is held, at nobody's charge, and is the next
+ * buffer's. Each allocation is a hit or a miss.
+ */
+static void test_reuse(const struct cma_heap *heap)
+{
+	const __u64 lengths[] = { page, 5 * page, MIB + page, heap->size / 4 };
+	__u64 hits, misses, bytes, frame;
+	unsigned int i;
+	int fd;
+
+	setup(heap);
+	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+		bytes = page_round(lengths[i]);
+		knob_write(heap, "max_percent", "0");
+		knob_write(heap, "max_percent", "100");
+		hits = knob_read(heap, "hits");
+		misses = knob_read(heap, "misses");
+		fd = alloc_buffer(heap, bytes);
+		frame = importer_frame(&sb, fd);
+		knob_expect(heap, "misses", misses + 1);
+		knob_expect(heap, "held_bytes", 0);
+		expect_charge(heap, bytes);
+		close(fd);
+		knob_expect(heap, "held_bytes", bytes);
+		expect_charge(heap, 0);
+
+		fd = alloc_buffer(heap, bytes);
+		knob_expect(heap, "hits", hits + 1);
+		knob_expect(heap, "misses", misses + 1);
+		knob_expect(heap, "held_bytes", 0);
+		expect_charge(heap, bytes);
+		expect_value("frame", importer_frame(&sb, fd), frame);
+		close(fd);
+		knob_expect(heap, "held_bytes", bytes);
+	}
+}
+
+/* What is cut off or merged, and what is as it was, has been zeroed */
+static void test_zeroed(const struct cma_heap *heap)
+{
+	const __u64 bytes = 16 * page;
+	int fds[4], fd;
+	unsigned int i;
+
+	setup(heap);
+	leave_memory(heap, bytes);
+	fd = alloc_buffer(heap, bytes);
+	expect_zero(fd, bytes);
+	make_dirty(fd, bytes);
+	close(fd);
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = alloc_buffer(heap, bytes / 4);
+		expect_zero(fds[i], bytes / 4);
+		make_dirty(fds[i], bytes / 4);
+	}
+	cma_heap_drain(fds, ARRAY_SIZE(fds));
+	fd = alloc_buffer(heap, bytes);
+	expect_zero(fd, bytes);
+	close(fd);
+}
+
+/*
+ * Smaller buffers are cut off a larger piece, and it is whole again when they
+ * are gone, in whatever order.
+ */
+static void test_split_and_merge(const struct cma_heap *heap)
+{
+	static const unsigned int orders[][4] = {
+		{ 0, 1, 2, 3 }, { 3, 2, 1, 0 }, { 1, 3, 0, 2 }, { 2, 0, 3, 1 },
+	};
+	const __u64 bytes = 4 * MIB;
+	__u64 misses, split, frame;
+	unsigned int o, i;
+	int fds[4], fd;
+
+	setup(heap);
+	fd = alloc_buffer(heap, bytes);
+	frame = importer_frame(&sb, fd);
+	close(fd);
+	misses = knob_read(heap, "misses");
+	split = knob_read(heap, "given_back_split");
+	for (o = 0; o < ARRAY_SIZE(orders); o++) {
+		for (i = 0; i < 4; i++) {
+			fds[i] = alloc_buffer(heap, MIB);
+			knob_expect(heap, "held_bytes", bytes - (i + 1) * MIB);
+		}
+		for (i = 0; i < 4; i++) {
+			close(fds[orders[o][i]]);
+			knob_expect(heap, "held_bytes", (i + 1) * MIB);
+		}
+		fd = alloc_buffer(heap, bytes);
+		expect_value("frame", importer_frame(&sb, fd), frame);
+		close(fd);
+	}
+	knob_expect(heap, "misses", misses);
+	knob_expect(heap, "given_back_split", split);
+}
+
+/*
+ * Of the pieces that are large enough the smallest is taken, so that the largest
+ * ones are there for those who need them.
+ */
+static void test_best_fit(const struct cma_heap *heap)
+{
+	const __u64 large = 4 * MIB, small = 8 * page;
+	int keep, one, two, fd;
+	__u64 misses;
+
+	setup(heap);
+	one = alloc_buffer(heap, large);
+	/* What keeps the two apart */
+	keep = alloc_buffer(heap, page);
+	two = alloc_buffer(heap, small);
+	close(one);
+	close(two);
+	knob_expect(heap, "held_bytes", large + small);
+	misses = knob_read(heap, "misses");
+	two = alloc_buffer(heap, small);
+	fd = alloc_buffer(heap, large);
+	knob_expect(heap, "misses", misses);
+	knob_expect(heap, "held_bytes", 0);
+	close(fd);
+	close(two);
+	close(keep);
+}
+
+/*
+ * Recycled memory has the alignment that new memory has: a buffer that holds a
+ * huge page begins with one. What is in the way goes back to CMA.
+ */
+static void test_alignment(const struct cma_heap *heap)
+{
+	const __u64 table = page * (page / 8), frames = table / page;
+	__u64 split;
+	int front, odd, fd;
+
+	setup(heap);
+	need_whole_area(heap);
+	if (heap->size < 8 * table)
+		case_skip(&sb, "the area is too small");
+	/* Held: three huge pages, but for three pages in front and the last one */
+	fd = alloc_buffer(heap, 3 * table);
+	expect_value("first frame of huge pages, in one",
+		     importer_frame(&sb, fd) % frames, 0);
+	close(fd);
+	front = alloc_buffer(heap, 3 * page);
+	odd = alloc_buffer(heap, page);
+	knob_expect(heap, "held_bytes", 3 * table - 4 * page);
+	split = knob_read(heap, "given_back_split");
+	/* Only the middle one suits; of the others the smaller one is cut off */
+	fd = alloc_buffer(heap, table);
+	expect_value("first frame of a huge page, in it",
+		     importer_frame(&sb, fd) % frames, 0);
+	knob_expect(heap, "given_back_split", split + table - 3 * page);
+	knob_expect(heap, "held_bytes", table - page);
+	close(fd);
+	close(odd);
+	close(front);
+
+	/* Held is only what does not suit, and CMA has what does */
+	knob_write(heap, "max_percent", "0");
+	knob_write(heap, "max_percent", "100");
+	odd = alloc_buffer(heap, MIB);
+	fd = alloc_buffer(heap, table);
+	close(odd);
+	odd = alloc_buffer(heap, page);
+	expect_value("first frame of a huge page, in it",
+		     importer_frame(&sb, fd) % frames, 0);
+	close(odd);
+	close(fd);
+}
+
+/* Never more than its share is held; the oldest goes first */
+static void test_bound(const struct cma_heap *heap)
+{
+	const __u64 chunk = page_round(heap->size / 16);
+	__u64 max, limit, held;
+	int fds[8];
+	unsigned int i;
+
+	setup_share(heap, "25");
+	max = knob_read(heap, "max_bytes");
+	if (max > heap->size / 4 || max + page < heap->size / 4)
+		case_fail("25 percent of %llu: seen %llu",
+			  (unsigned long long)heap->size,
+			  (unsigned long long)max);
+	limit = knob_read(heap, "given_back_limit");
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = alloc_buffer(heap, chunk);
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		close(fds[i]);
+		held = knob_read(heap, "held_bytes");
+		if (held > max)
+			case_fail("%llu bytes are held, %llu may be",
+				  (unsigned long long)held,
+				  (unsigned long long)max);
+	}
+	expect_value("held and given back", knob_read(heap, "held_bytes") +
+		     knob_read(heap, "given_back_limit") - limit, 8 * chunk);
+	if (!knob_read(heap, "held_bytes"))
+		case_fail("nothing is held");
+
+	/* What is more than the share by itself is not held at all */
+	knob_write(heap, "max_percent", "5");
+	held = knob_read(heap, "held_bytes");
+	if (held > knob_read(heap, "max_bytes"))
+		case_fail("a smaller share: %llu bytes are still held",
+			  (unsigned long long)held);
+	leave_memory(heap, heap->size / 8);
+	if (knob_read(heap, "held_bytes") > held)
+		case_fail("more is held than may be");
+
+	/* Off */
+	knob_write(heap, "max_percent", "0");
+	knob_expect(heap, "held_bytes", 0);
+	leave_memory(heap, page);
+	knob_expect(heap, "held_bytes", 0);
+	expect_charge(heap, 0);
+}
+
+/* A bounded number of pieces is held too: their list is walked each time */
+static void test_pieces(const struct cma_heap *heap)
+{
+	enum { MAX = 400, PIECES = 128 };
+	int fds[MAX];
+	unsigned int i;
+	__u64 held;
+
+	setup(heap);
+	for (i = 0; i < MAX; i++)
+		fds[i] = alloc_buffer(heap, page);
+	for (i = 0; i < MAX; i += 2)
+		close(fds[i]);
+	held = knob_read(heap, "held_bytes");
+	if (held > PIECES * page || held < PIECES / 2 * page)
+		case_fail("%llu pieces are held",
+			  (unsigned long long)(held / page));
+	for (i = 1; i < MAX; i += 2)
+		close(fds[i]);
+	expect_charge(heap, 0);
+}
+
+/* What is not a share, or not a time, is refused and changes nothing */
+static void test_bad_values(const struct cma_heap *heap)
+{
+	static const struct {
+		const char *knob;
+		const char *value;
+		int error;
+	} rows[] = {
+		{ "max_percent", "101", ERANGE },
+		{ "max_percent", "4294967295", ERANGE },
+		{ "max_percent", "4294967296", ERANGE },
+		{ "max_percent", "-1", EINVAL },
+		{ "max_percent", "x", EINVAL },
+		{ "max_percent", "", 0 },
+		{ "max_percent", "5 0", EINVAL },
+		{ "idle_ms", "0", ERANGE },
+		{ "idle_ms", "2147483648", ERANGE },
+		{ "idle_ms", "-1", EINVAL },
+		{ "idle_ms", "soon", EINVAL },
+	};
+	unsigned int i;
+
+	setup_share(heap, "37");
+	leave_memory(heap, 3 * page);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (!*rows[i].value)
+			continue;
+		expect_value(rows[i].value,
+			     knob_try(heap, rows[i].knob, rows[i].value),
+			     rows[i].error);
+		knob_expect(heap, "max_percent", 37);
+		knob_expect(heap, "idle_ms", strtoull(NEVER_MS, NULL, 10));
+		knob_expect(heap, "held_bytes", 3 * page);
+	}
+}
+
+/* A limit is a limit for held memory as well: charged first, taken then */
+static void test_charged_first(const struct cma_heap *heap)
+{
+	char text[CMA_HEAP_NAME_SIZE + 64];
+	int len, fd;
+
+	setup(heap);
+	if (!sb.accounting || !heap->region[0])
+		case_skip(&sb, "nothing is charged");
+	leave_memory(heap, MIB);
+	len = snprintf(text, sizeof(text), "%s %llu\n", heap->region,
+		       (unsigned long long)(4 * page));
+	if (dmem_write(own, "dmem.max", text, len))
+		case_fail("dmem.max can't be set");
+	expect_alloc(heap, MIB, ENOSPC);
+	knob_expect(heap, "held_bytes", MIB);
+	fd = expect_alloc(heap, 4 * page, 0);
+	expect_alloc(heap, page, ENOSPC);
+	expect_charge(heap, 4 * page);
+	knob_expect(heap, "held_bytes", MIB - 4 * page);
+	close(fd);
+	expect_charge(heap, 0);
+}
+
+/* The kernel asks for memory back when it is short of it */
+static void test_pressure(const struct cma_heap *heap)
+{
+	const __u64 bytes = page_round(heap->size / 4);
+	__u64 pressure;
+	int fd;
+
+	setup(heap);
+	leave_memory(heap, bytes);
+	pressure = knob_read(heap, "given_back_pressure");
+	/* Drops all that can be had again, as being short of memory does */
+	fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "2", 1) != 1)
+		case_fail("drop_caches: %s", strerror(errno));
+	close(fd);
+	knob_expect(heap, "held_bytes", 0);
+	knob_expect(heap, "given_back_pressure", pressure + bytes);
+}
+
+/* A line of /proc/meminfo, in bytes */
+static __u64 memory_of(const char *name)
+{
+	unsigned long long kib;
+	bool found = false;
+	char line[128];
+	FILE *file;
+
+	file = fopen("/proc/meminfo", "r");
+	if (!file)
+		case_fail("/proc/meminfo: %s", strerror(errno));
+	while (!found && fgets(line, sizeof(line), file))
+		found = !strncmp(line, name, strlen(name)) &&
+			sscanf(line + strlen(name), ": %llu", &kib) == 1;
+	fclose(file);
+	if (!found)
+		case_fail("/proc/meminfo: no %s", name);
+	return kib * 1024;
+}
+
+/* Uses memory up until some of what is held was given back for it */
+static void __noreturn use_memory_up(const struct cma_heap *heap, __u64 held)
+{
+	const __u64 before = knob_read(heap, "given_back_pressure");
+	const __u64 bytes = (memory_of("MemFree") + held) / MIB * MIB;
+	__u64 at;
+	char *map;
+	int fd;
+
+	/* If anybody is killed for want of memory */
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1000", 4) != 4)
+		case_fail("oom_score_adj: %s", strerror(errno));
+	map = mmap(NULL, bytes, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		   -1, 0);
+	if (map == MAP_FAILED)
+		case_fail("mmap: %s", strerror(errno));
+	for (at = 0; at < bytes; at += page) {
+		store_byte(map + at, 1);
+		if (!(at % MIB) && knob_read(heap, "given_back_pressure") > before)
+			exit(KSFT_PASS);
+	}
+	exit(KSFT_FAIL);
+}
+
+/* So it is when a process takes all there is, before anybody is killed for it */
+static void test_real_pressure(const struct cma_heap *heap)
+{
+	const __u64 held = heap->size / 4 * 3;
+	pid_t pid;
+
+	setup(heap);
+	need_whole_area(heap);
+	if (memory_of("SwapTotal") || memory_of("MemAvailable") > 2048 * MIB)
+		case_skip(&sb, "too much memory or swap to use it up");
+	leave_memory(heap, held);
+	knob_expect(heap, "held_bytes", held);
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		use_memory_up(heap, held);
+	expect_exit(pid, KSFT_PASS);
+	/* The area is whole again for those whose it is */
+	close(expect_alloc(heap, heap->size, 0));
+}
+
+/* What nobody has a use for goes back after a while */
+static void test_idle(const struct cma_heap *heap)
+{
+	const __u64 bytes = page_round(heap->size / 4);
+	__u64 idle;
+
+	setup(heap);
+	idle = knob_read(heap, "given_back_idle");
+	leave_memory(heap, bytes);
+	knob_write(heap, "idle_ms", "20");
+	knob_expect_soon(heap, "held_bytes", 0);
+	knob_expect(heap, "given_back_idle", idle + bytes);
+	/* And again, once it had nothing to do */
+	leave_memory(heap, page);
+	knob_expect_soon(heap, "held_bytes", 0);
+	knob_expect(heap, "given_back_idle", idle + bytes + page);
+}
+
+/*
+ * What is in use all the time does not go, though it is in the cache in between,
+ * while the rest does. Where the test does not get to run for as long as that
+ * takes, memory does lie idle: try again.
+ */
+static void test_idle_rest(const struct cma_heap *heap)
+{
+	const __u64 used = 8 * page, unused = 4 * MIB;
+	int keep, one, two, tries;
+	__u64 misses, end;
+
+	setup(heap);
+	for (tries = 0; tries < 50; tries++) {
+		knob_write(heap, "idle_ms", NEVER_MS);
+		knob_write(heap, "max_percent", "0");
+		knob_write(heap, "max_percent", "100");
+		one = alloc_buffer(heap, unused);
+		keep = alloc_buffer(heap, page);
+		two = alloc_buffer(heap, used);
+		close(one);
+		close(two);
+		knob_write(heap, "idle_ms", "100");
+		misses = knob_read(heap, "misses");
+		end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+		do {
+			close(alloc_buffer(heap, used));
+		} while (knob_read(heap, "held_bytes") > used && now_ms() < end);
+		close(keep);
+		if (now_ms() >= end)
+			case_fail("%llu bytes are still held",
+				  (unsigned long long)knob_read(heap, "held_bytes"));
+		if (knob_read(heap, "misses") == misses)
+			return;
+	}
+	case_fail("what is in use goes back as well");
+}
+
+/* Another user of the area: a descriptor, or minus the errno */
+static int take_elsewhere(const struct cma_heap *heap, const char *how,
+			  __u64 bytes)
+{
+	char path[PATH_MAX], line[CMA_HEAP_NAME_SIZE + 32];
+	int fd, len, ret = 0;
+
+	snprintf(path, sizeof(path), SELFTEST_DIR "/%s", how);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		case_skip(&sb, "cma_recycle_selftest is not loaded");
+	if (fd < 0)
+		case_fail("%s: %s", path, strerror(errno));
+	len = snprintf(line, sizeof(line), "%s %llu",
+		       heap->is_default ? CMA_HEAP_DEFAULT : heap->name,
+		       (unsigned long long)bytes);
+	if (write(fd, line, len) != len)
+		ret = -errno;
+	if (!ret)
+		return fd;
+	close(fd);
+	return ret;
+}
+
+/* What CMA itself has to give, 0 if it does not tell */
+static __u64 cma_available(const struct cma_heap *heap)
+{
+	char path[PATH_MAX], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path),
+		 "/sys/kernel/mm/cma/%s/available_pages", heap->name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		case_fail("%s: %s", path, strerror(errno));
+	close(fd);
+	return strtoull(text, NULL, 10) * page;
+}
+
+/* Held memory that is in the way of a larger allocation, in several pieces */
+static void hold_half(const struct cma_heap *heap)
+{
+	const __u64 chunk = page_round(heap->size / 16);
+	int fds[16];
+	unsigned int i, count;
+
+	count = cma_heap_fill(heap, chunk, fds, 16, 8);
+	if (count < 8)
+		case_fail("%u chunks of %llu bytes: %s", count,
+			  (unsigned long long)chunk, strerror(errno));
+	for (i = 0; i < count; i += 2)
+		close(fds[i]);
+	for (i = 1; i < count; i += 2)
+		close(fds[i]);
+	if (knob_read(heap, "held_bytes") < 8 * chunk)
+		case_fail("only %llu bytes are held",
+			  (unsigned long long)knob_read(heap, "held_bytes"));
+}
+
+/* A larger buffer, and all of the area, can be had whatever is held */
+static void test_wanted_by_heap(const struct cma_heap *heap)
+{
+	__u64 wanted;
+	int fd;
+
+	setup(heap);
+	need_whole_area(heap);
+	wanted = knob_read(heap, "given_back_wanted");
+	leave_memory(heap, MIB);
+	fd = expect_alloc(heap, heap->size, 0);
+	knob_expect(heap, "held_bytes", 0);
+	knob_expect(heap, "given_back_wanted", wanted + MIB);
+	expect_zero(fd, heap->size);
+	/* There is nothing to be had, held or not */
+	expect_alloc(heap, page, ENOMEM);
+	close(fd);
+	knob_expect(heap, "held_bytes", heap->size);
+	fd = expect_alloc(heap, heap->size, 0);
+	close(fd);
+}
+
+/* So it can by somebody who does not know of the cache */
+static void test_wanted_by_cma(const struct cma_heap *heap)
+{
+	__u64 wanted;
+	int fd;
+
+	setup(heap);
+	need_whole_area(heap);
+	wanted = knob_read(heap, "given_back_wanted");
+	hold_half(heap);
+	fd = take_elsewhere(heap, "cma", heap->size);
+	if (fd < 0)
+		case_fail("cma_alloc() of all of the area: %s", strerror(-fd));
+	knob_expect(heap, "held_bytes", 0);
+	if (knob_read(heap, "given_back_wanted") == wanted)
+		case_fail("nothing was given back");
+	expect_alloc(heap, page, ENOMEM);
+	close(fd);
+	/* Only what heaps free is held */
+	knob_expect(heap, "held_bytes", 0);
+	close(expect_alloc(heap, page, 0));
+}
+
+/* And by a driver, through the DMA API */
+static void test_wanted_by_dma(const struct cma_heap *heap)
+{
+	/* The DMA API aligns, so that not all of the area may do */
+	const __u64 bytes = heap->size / 2;
+	__u64 available;
+	int fd, other;
+
+	setup(heap);
+	need_whole_area(heap);
+	available = cma_available(heap);
+	if (!available)
+		case_skip(&sb, "CMA does not tell what it has");
+	hold_half(heap);
+	other = alloc_buffer(heap, page);
+	fd = take_elsewhere(heap, "dma", bytes);
+	if (fd == -EOPNOTSUPP)
+		case_skip(&sb, "no DMA on this machine");
+	if (fd < 0)
+		case_fail("dma_alloc_coherent() of %llu bytes: %s",
+			  (unsigned long long)bytes, strerror(-fd));
+	/* The DMA API would have taken other memory instead */
+	expect_value("available",
+		     cma_available(heap) + knob_read(heap, "held_bytes"),
+		     available - bytes - page);
+	close(fd);
+	close(other);
+}
+
+/* CMA's own numbers count held memory as in use, which is what docs say */
+static void test_numbers(const struct cma_heap *heap)
+{
+	__u64 available;
+
+	setup(heap);
+	need_whole_area(heap);
+	available = cma_available(heap);
+	if (!available)
+		case_skip(&sb, "CMA does not tell what it has");
+	leave_memory(heap, 5 * page);
+	expect_value("available and held",
+		     cma_available(heap) + knob_read(heap, "held_bytes"),
+		     available);
+	knob_expect(heap, "held_bytes", 5 * page);
+}
+
+/*
+ * Processes share the area, each with slots of its own, so that there is always
+ * room for what they ask. Among them is one that asks CMA, and one that empties
+ * the cache for the kernel and resizes it. Not one request may fail.
+ */
+enum { WORKERS = 4 };
+
+static void worker(const struct cma_heap *heap, unsigned int number,
+		   unsigned int slots, __u32 seed)
+{
+	int *fds = calloc(slots, sizeof(*fds));
+	__u32 ops = repeatable_ops(600);
+	unsigned int i, slot;
+
+	if (!fds)
+		case_fail("out of memory");
+	for (i = 0; i < slots; i++)
+		fds[i] = -1;
+	for (i = 0; i < ops; i++) {
+		slot = random_below(&seed, slots);
+		if (fds[slot] >= 0) {
+			close(fds[slot]);
+			fds[slot] = -1;
+		} else if (number) {
+			/* What is smaller than a slot leaves the rest free */
+			fds[slot] = alloc_buffer(heap, random_once_in(&seed, 2) ?
+						 MIB : page);
+		} else {
+			fds[slot] = take_elsewhere(heap, "cma", MIB);
+			if (fds[slot] < 0)
+				case_fail("cma_alloc(): %s",
+					  strerror(-fds[slot]));
+		}
+	}
+	exit(KSFT_PASS);
+}
+
+static void disturb(const struct cma_heap *heap, __u32 seed)
+{
+	static const char * const shares[] = { "0", "5", "50", "100" };
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+
+	for (;;) {
+		if (random_once_in(&seed, 16) && pwrite(fd, "2", 1, 0) < 0)
+			case_fail("drop_caches: %s", strerror(errno));
+		knob_write(heap, "max_percent", shares[random_below(&seed, 4)]);
+		knob_write(heap, "idle_ms", random_once_in(&seed, 2) ? "1" : "10");
+		usleep(1000);
+	}
+}
+
+static void test_stress(const struct cma_heap *heap)
+{
+	pid_t pids[WORKERS], other;
+	unsigned int i, slots;
+	__u32 seed = repeatable_seed();
+
+	setup(heap);
+	need_whole_area(heap);
+	close(take_elsewhere(heap, "cma", page));
+	slots = heap->size / MIB / WORKERS;
+	if (!slots)
+		case_skip(&sb, "the area is too small");
+	ksft_print_msg("DMEM_TEST_SEED=%u\n", seed);
+	fflush(stdout);
+	for (i = 0; i < WORKERS; i++) {
+		__u32 its = random_fork(&seed);
+
+		pids[i] = fork();
+		if (!pids[i])
+			worker(heap, i, slots, its);
+	}
+	other = fork();
+	if (!other)
+		disturb(heap, random_fork(&seed));
+	for (i = 0; i < WORKERS; i++)
+		expect_exit(pids[i], KSFT_PASS);
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	expect_charge(heap, 0);
+
+	/* Nothing was lost */
+	knob_write(heap, "max_percent", "0");
+	knob_expect(heap, "held_bytes", 0);
+	close(expect_alloc(heap, heap->size, 0));
+}
+
+/*
+ * A process that is killed at any moment of allocating, zeroing or freeing
+ * leaves nothing behind but what may be held.
+ */
+static void test_killed(const struct cma_heap *heap)
+{
+	__u32 seed = repeatable_seed();
+	unsigned int i;
+	pid_t pid;
+
+	setup_share(heap, "50");
+	need_whole_area(heap);
+	ksft_print_msg("DMEM_TEST_SEED=%u\n", seed);
+	fflush(stdout);
+	for (i = 0; i < 25; i++) {
+		pid = fork();
+		if (!pid) {
+			for (;;) {
+				close(alloc_buffer(heap, heap->size));
+				close(alloc_buffer(heap, heap->size / 2));
+			}
+		}
+		usleep(random_below(&seed, 30000));
+		kill(pid, SIGKILL);
+		expect_exit(pid, -SIGKILL);
+		expect_charge(heap, 0);
+	}
+	close(expect_alloc(heap, heap->size, 0));
+}
+
+static const struct cma_heap_case cases[] = {
+	{ test_reuse,		"reuse" },
+	{ test_zeroed,		"zeroed" },
+	{ test_split_and_merge,	"split_and_merge" },
+	{ test_best_fit,	"best_fit" },
+	{ test_alignment,	"alignment" },
+	{ test_bound,		"bound" },
+	{ test_pieces,		"pieces" },
+	{ test_bad_values,	"bad_values" },
+	{ test_charged_first,	"charged_first" },
+	{ test_pressure,	"pressure" },
+	{ test_real_pressure,	"real_pressure" },
+	{ test_idle,		"idle" },
+	{ test_idle_rest,	"idle_rest" },
+	{ test_wanted_by_heap,	"wanted_by_heap" },
+	{ test_wanted_by_cma,	"wanted_by_cma" },
+	{ test_wanted_by_dma,	"wanted_by_dma" },
+	{ test_numbers,		"numbers" },
+	{ test_killed,		"killed" },
+	{ test_stress,		"stress" },
+};
+
+int main(void)
+{
+	page = page_size();
+	cma_heap_run_cases("cma_heap_recycle_test", &sb, cases,
+			   ARRAY_SIZE(cases), CASE_SECONDS);
+}
