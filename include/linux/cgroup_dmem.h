@@ -12,6 +12,8 @@
 
 #include <linux/types.h>
 
+struct seq_file;
+
 /* One region's numbers in one cgroup. */
 struct dmem_cgroup_pool_state;
 
@@ -59,6 +61,10 @@ int dmem_cgroup_try_charge(struct dmem_cgroup_region *region, u64 size,
 void dmem_cgroup_uncharge(struct dmem_cgroup_pool_state *pool, u64 size);
 void dmem_cgroup_pool_state_put(struct dmem_cgroup_pool_state *pool);
 
+const char *dmem_cgroup_region_name(const struct dmem_cgroup_region *region);
+void dmem_cgroup_show_fdinfo(struct seq_file *m,
+			     struct dmem_cgroup_pool_state *pool);
+
 bool dmem_cgroup_state_evict_valuable(struct dmem_cgroup_pool_state *limit_pool,
 				      struct dmem_cgroup_pool_state *test_pool,
 				      bool ignore_low, bool *ret_hit_low);
@@ -96,6 +102,16 @@ dmem_cgroup_uncharge(struct dmem_cgroup_pool_state *pool, u64 size) { }
 
 static inline void
 dmem_cgroup_pool_state_put(struct dmem_cgroup_pool_state *pool) { }
+
+static inline const char *
+dmem_cgroup_region_name(const struct dmem_cgroup_region *region)
+{
+	return NULL;
+}
+
+static inline void
+dmem_cgroup_show_fdinfo(struct seq_file *m,
+			struct dmem_cgroup_pool_state *pool) { }
 
 static inline bool
 dmem_cgroup_state_evict_valuable(struct dmem_cgroup_pool_state *limit_pool,

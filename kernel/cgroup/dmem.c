@@ -109,6 +109,7 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/dmem.h>
 
+#include "cgroup-internal.h"
 #include "dmem_selftest.h"
 
 #define DMEMCG_MAX		U64_MAX		/* no limit */
@@ -191,6 +192,8 @@ enum dmemcg_event {
  * @ref: see "Structure" above
  * @region: what the numbers are about; referenced, constant
  * @cgroup_id: of the cgroup it was made for, constant
+ * @on_dfl: that cgroup was one of the default hierarchy, where ids can be looked
+ *	up; constant
  * @cs: the css whose xarray has this pool, NULL once it has not
  * @region_node: in &dmem_cgroup_region.pools while @cs is set
  * @rcu: for freeing
@@ -217,6 +220,7 @@ struct dmem_cgroup_pool_state {
 	u64 local_events[DMEMCG_NR_EVENTS];
 	struct dmem_cgroup_pool_state *path;
 	u64 cgroup_id;
+	bool on_dfl;
 	struct dmemcg_state __rcu *cs;
 	struct list_head region_node;
 	struct rcu_head rcu;
@@ -627,6 +631,7 @@ dmemcg_pool_add(struct dmemcg_state *cs, struct dmem_cgroup_region *region,
 	pool->region = region;
 	INIT_LIST_HEAD(&pool->peaks);
 	pool->cgroup_id = cgroup_id(cs->css.cgroup);
+	pool->on_dfl = cgroup_on_dfl(cs->css.cgroup);
 	RCU_INIT_POINTER(pool->cs, cs);
 	dmemcg_track_pool(pool);
 
@@ -956,6 +961,73 @@ void dmem_cgroup_uncharge(struct dmem_cgroup_pool_state *pool, u64 size)
 	dmemcg_pool_put(pool);
 }
 EXPORT_SYMBOL_GPL(dmem_cgroup_uncharge);
+
+/**
+ * dmem_cgroup_region_name() - what the dmem files call a region
+ * @region: the region, or NULL
+ *
+ * Context: Any.
+ * Return: The name, valid as long as the region is registered; NULL if @region
+ * is NULL, which is a region that nothing is charged to.
+ */
+const char *dmem_cgroup_region_name(const struct dmem_cgroup_region *region)
+{
+	return region ? region->name : NULL;
+}
+EXPORT_SYMBOL_GPL(dmem_cgroup_region_name);
+
+/* The path as the current task's namespace has it; @cgrp is inside of that. */
+static void dmemcg_show_path(struct seq_file *m, struct cgroup *cgrp)
+{
+	char *buf;
+	size_t size = seq_get_buf(m, &buf);
+	int len = -1;
+
+	if (size) {
+		spin_lock_irq(&css_set_lock);
+		len = cgroup_path_ns_locked(cgrp, buf, size,
+					    current->nsproxy->cgroup_ns);
+		spin_unlock_irq(&css_set_lock);
+	}
+	/* if there is no room, the file is read again with more */
+	seq_commit(m, len < 0 || len >= size ? -1 : len);
+}
+
+/**
+ * dmem_cgroup_show_fdinfo() - say who is charged for what a descriptor is about
+ * @m: the descriptor's file in /proc/<pid>/fdinfo
+ * @pool: from dmem_cgroup_try_charge(), the charge not yet given back; nothing is
+ *	shown if it is NULL
+ *
+ * Adds the lines dmem_region and dmem_cgroup_id, and dmem_cgroup with the path if
+ * the cgroup is still there and in the reader's cgroup namespace.
+ *
+ * Context: Process context, that of the reader.  Takes css_set_lock.
+ */
+void dmem_cgroup_show_fdinfo(struct seq_file *m,
+			     struct dmem_cgroup_pool_state *pool)
+{
+	struct cgroup *cgrp;
+
+	if (!pool)
+		return;
+
+	seq_printf(m, "dmem_region:\t%s\n", pool->region->name);
+	seq_printf(m, "dmem_cgroup_id:\t%llu\n", pool->cgroup_id);
+
+	/* the same number is another cgroup in another hierarchy */
+	if (!pool->on_dfl)
+		return;
+	/* finds none that is not the namespace's, or its root, or below that */
+	cgrp = cgroup_get_from_id(pool->cgroup_id);
+	if (IS_ERR(cgrp))
+		return;
+	seq_puts(m, "dmem_cgroup:\t");
+	dmemcg_show_path(m, cgrp);
+	seq_putc(m, '\n');
+	cgroup_put(cgrp);
+}
+EXPORT_SYMBOL_GPL(dmem_cgroup_show_fdinfo);
 
 /**
  * dmem_cgroup_pool_state_put() - drop a reference to a pool
