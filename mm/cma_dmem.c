@@ -35,6 +35,8 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/init.h>
+#include <linux/of.h>
+#include <linux/of_reserved_mem.h>
 #include <linux/printk.h>
 #include <linux/string.h>
 
@@ -80,6 +82,46 @@ const struct cma_dmem_area *cma_dmem_area_of(const struct cma *cma)
 }
 EXPORT_SYMBOL_GPL(cma_dmem_area_of);
 
+/**
+ * cma_dmem_available() - how much of an area is free
+ * @area: the area
+ *
+ * A snapshot, and in pieces of any size: no promise that one allocation of as
+ * much would work.
+ *
+ * Context: Any.
+ * Return: Bytes that consumers do not have.
+ */
+u64 cma_dmem_available(const struct cma_dmem_area *area)
+{
+	/*
+	 * Without the area's lock: it is one word, and as old as any answer
+	 * would be that the caller can do something about.
+	 */
+	return (u64)data_race(READ_ONCE(area->cma->available_count)) <<
+	       PAGE_SHIFT;
+}
+EXPORT_SYMBOL_GPL(cma_dmem_available);
+
+/* With a reference, for ever. */
+static struct device_node *__init cma_dmem_find_node(const struct cma *cma)
+{
+	struct device_node *parent, *node;
+	struct reserved_mem *rmem;
+
+	parent = of_find_node_by_path("/reserved-memory");
+	if (!parent)
+		return NULL;
+	for_each_child_of_node(parent, node) {
+		/* by name: then make sure that it is this area's */
+		rmem = of_reserved_mem_lookup(node);
+		if (rmem && rmem->priv == cma)
+			break;
+	}
+	of_node_put(parent);
+	return node;
+}
+
 static void __init cma_dmem_add(struct cma *cma, const char *name)
 {
 	struct cma_dmem_area *area = &cma_dmem_areas[cma - cma_areas];
@@ -111,6 +153,7 @@ static void __init cma_dmem_add(struct cma *cma, const char *name)
 	area->name = name;
 	area->size = init.size;
 	area->region = region;
+	area->of_node = cma_dmem_find_node(cma);
 	cma_dmem_order[cma_dmem_count++] = area;
 }
 

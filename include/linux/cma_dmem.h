@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 struct cma;
+struct device_node;
 struct dmem_cgroup_region;
 
 /**
@@ -17,6 +18,7 @@ struct dmem_cgroup_region;
  * @size: Bytes, all of them page aligned.
  * @region: What to charge for memory of this area; NULL if nothing is to be
  *	charged, as dmem_cgroup_try_charge() takes it.
+ * @of_node: The device tree node that reserves the area, NULL if none does.
  *
  * Constant and there for ever, once the postcore initcalls are done.
  */
@@ -25,9 +27,11 @@ struct cma_dmem_area {
 	const char *name;
 	u64 size;
 	struct dmem_cgroup_region *region;
+	struct device_node *of_node;
 };
 
 const struct cma_dmem_area *cma_dmem_area_by_idx(unsigned int idx);
 const struct cma_dmem_area *cma_dmem_area_of(const struct cma *cma);
+u64 cma_dmem_available(const struct cma_dmem_area *area);
 
 #endif /* _LINUX_CMA_DMEM_H */

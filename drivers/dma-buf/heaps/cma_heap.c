@@ -32,6 +32,7 @@
 #include <linux/contig_fault.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
+#include <linux/dma-heap-facts.h>
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/highmem.h>
@@ -391,6 +392,13 @@ static void cma_heap_release(struct dma_buf *dmabuf)
 	kfree(buffer);
 }
 
+static void cma_heap_show_fdinfo(struct dma_buf *dmabuf, struct seq_file *m)
+{
+	const struct cma_heap_buffer *buffer = dmabuf->priv;
+
+	dmem_cgroup_show_fdinfo(m, buffer->pool);
+}
+
 static const struct dma_buf_ops cma_heap_buf_ops = {
 	.attach = cma_heap_attach,
 	.detach = cma_heap_detach,
@@ -402,6 +410,7 @@ static const struct dma_buf_ops cma_heap_buf_ops = {
 	.vmap = cma_heap_vmap,
 	.vunmap = cma_heap_vunmap,
 	.release = cma_heap_release,
+	.show_fdinfo = cma_heap_show_fdinfo,
 };
 
 static struct dma_buf *cma_heap_allocate(struct dma_heap *heap,
@@ -457,8 +466,23 @@ err_free:
 	return ERR_PTR(err);
 }
 
+static void cma_heap_describe(struct dma_heap *heap,
+			      struct dma_heap_facts *facts)
+{
+	const struct cma_dmem_area *area = dma_heap_get_drvdata(heap);
+
+	if (area->region)
+		facts->accounting = DMA_HEAP_ACCOUNTING_DMEM;
+	facts->region = dmem_cgroup_region_name(area->region);
+	facts->size = area->size;
+	facts->available = cma_dmem_available(area);
+	facts->alignment = PAGE_SIZE;
+	facts->of_node = area->of_node;
+}
+
 static const struct dma_heap_ops cma_heap_ops = {
 	.allocate = cma_heap_allocate,
+	.describe = cma_heap_describe,
 };
 
 /* -- registration --------------------------------------------------------- */
