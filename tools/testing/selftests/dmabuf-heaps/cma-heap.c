@@ -347,8 +347,8 @@ static unsigned long request_of(unsigned int size)
 
 /*
  * Programs built with an older or a newer struct: what is missing counts as
- * zero, and what is beyond the struct that the kernel knows is ignored, as the
- * neighbour dmabuf-heap expects too.
+ * zero, and what is beyond the struct that the kernel knows must be zero: E2BIG,
+ * and nothing is charged.
  */
 static void test_struct_size(const struct cma_heap *heap)
 {
@@ -390,9 +390,9 @@ static void test_struct_size(const struct cma_heap *heap)
 		*data = (struct dma_heap_allocation_data){ .len = 2 * page };
 		bytes[sizes[i] - 1] = 1;
 		expect_errno(what, allocate(heap_fd, request_of(sizes[i]), data),
-			     0);
-		expect_charge(heap, 2 * page);
-		close(data->fd);
+			     E2BIG);
+		expect_value(what, data->fd, 0);
+		expect_value("next descriptor", next_fd(), free_fd);
 		expect_charge(heap, 0);
 		bytes[sizes[i] - 1] = 0;
 	}
