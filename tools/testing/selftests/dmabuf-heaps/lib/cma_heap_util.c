@@ -507,7 +507,8 @@ static void remove_cgroups(const char *path)
 	if (!dir)
 		return;
 	for (entry = readdir(dir); entry; entry = readdir(dir)) {
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+		if (entry->d_type != DT_DIR || !strcmp(entry->d_name, ".") ||
+		    !strcmp(entry->d_name, ".."))
 			continue;
 		if (snprintf(sub, sizeof(sub), "%s/%s", path, entry->d_name) <
 		    (int)sizeof(sub))
