@@ -20,6 +20,7 @@
 
 #include <linux/cma.h>
 #include <linux/cma_carveout.h>
+#include <linux/cma_reserved.h>
 #include <linux/ctype.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
@@ -52,30 +53,16 @@ struct cma *__init cma_carveout_by_idx(unsigned int idx)
 /* What is wrong with @name, or NULL.  What a device tree node may be called. */
 static const char *__init cma_carveout_check_name(const char *name)
 {
-	/* these are other heaps */
-	static const char * const taken[] = {
-		"default_cma_region", "system", "system_cc_shared",
-	};
 	const char *c;
-	unsigned int i;
 
 	if (!*name)
 		return "the name is empty";
-	if (strlen(name) >= CMA_MAX_NAME)
-		return "the name is too long";
 	for (c = name; *c; c++)
 		if (!isascii(*c) || (!isalnum(*c) && !strchr("._+-@", *c)))
 			return "the name has a character other than A-Z a-z 0-9 . _ + - @";
 	if (!isalnum(*name))
 		return "the name does not start with a letter or digit";
-
-	for (i = 0; i < ARRAY_SIZE(taken); i++)
-		if (!strcmp(name, taken[i]))
-			return "the name belongs to another heap";
-	for (i = 0; i < cma_area_count; i++)
-		if (!strcmp(name, cma_areas[i].name))
-			return "another CMA area has the name";
-	return NULL;
+	return cma_reserved_name_wrong(name, false);
 }
 
 /* What is wrong with reserving @size bytes at @base, or NULL. */
@@ -150,7 +137,7 @@ static const char *__init cma_carveout_add(char *entry)
 			return wrong;
 	}
 	if (cma_area_count == MAX_CMA_AREAS)
-		return "there are CONFIG_CMA_AREAS areas already";
+		return CMA_RESERVED_TOO_MANY;
 
 	err = cma_declare_contiguous(base, size, 0, 0, 0, fixed, name, &cma);
 	if (err == -ENOMEM)

@@ -8,7 +8,7 @@ set -uo pipefail
 . "$(dirname "$0")/boot-lines.sh"
 
 echo "KTAP version 1"
-echo "1..2"
+echo "1..4"
 
 # RAM from 1 GiB to beyond 4 GiB, where ZONE_DMA32 ends
 boot_case "an area across two zones is not activated" arm64 \
@@ -26,5 +26,42 @@ cma_carveout: "mine:4M@0x58000000" left out: part of it is reserved already
 cma_carveout: "firm:4M@0x5c000000" left out: not all of it is memory' \
 	'left out' \
 	--append "dmem.tests=show-areas.sh cma_carveout=video@58000000:4M,mine:4M@0x58000000,firm:4M@0x5c000000"
+
+# Nodes that cannot be areas: one line each, whatever the reason, and one that is
+# too many.  Their heaps and regions are not there, a device that was to have one
+# of them has the default area.
+gone() { printf 'cma_reserved: %s left out: %s; its %s KiB are ordinary memory, devices that point at it are refused it (EINVAL) or use the default area linux,cma' "$1" "$2" "$3"; }
+long=a-name-of-more-than-the-sixty-three-characters-that-an-area-has-room-for
+taken="the name belongs to another heap"
+place() { printf 'its %s 0x%016x is not a multiple of a pageblock, 0x200000' "$1" "$2"; }
+devices="lucky 0 area@59800000;orphan -22 linux,cma;"
+boot_case "awkward nodes are left out with a line each" arm64 \
+	"$(printf 'area@%x 4194304;' $(seq $((0x58400000)) $((0x400000)) $((0x5bc00000))))default_cma_region 41943040;" \
+	"$(printf 'area@%x ' $(seq $((0x58400000)) $((0x400000)) $((0x5bc00000))))default_cma_region linux,cma " \
+"$(gone system_cc_shared "$taken" 4096)
+$(gone area@58000000 "there are CONFIG_CMA_AREAS=16 areas already, raise that" 4096)
+$(gone tiny@57800000 "$(place size 0x1000)" 4)
+$(gone odd@57000000 "$(place size 0x410000)" 4160)
+$(gone unaligned@56100000 "$(place base 0x56100000)" 4096)
+$(gone "$long" "the name is too long" 4096)
+$(gone default_cma_region "$taken" 4096)
+$(gone system "$taken" 65536)
+$(gone reserved "$taken" 4096)" \
+	'left out|^cma: |Reserved memory: (incorrect|unable)' \
+	--dts awkward --append "dmem.modules=dma-heap-consumer-test dmem.tests=show-areas.sh"
+devices=
+
+# What was left out is memory like any other: the carveouts' device tree takes the
+# 8 MiB of the firmware and the co-processor away from it, this one nothing.
+memory() { sed -n 's/^# memory: \([0-9]*\) kB.*/\1/p' "$top/build/$SERIES/arm64/boot/lines-$1.results"; }
+expected=$(($(memory 2) + 8192)) seen=$(($(memory 3)))
+number=$((number + 1))
+if [ $((expected - seen)) -lt 1024 ] && [ $((seen - expected)) -lt 1024 ]; then
+	echo "ok $number the memory of what was left out is there for all"
+else
+	echo "# expected $expected kB, saw $seen"
+	echo "not ok $number the memory of what was left out is there for all"
+	failed=1
+fi
 
 exit $failed

@@ -14,6 +14,9 @@ failed=0
 #	REGIONS	"name bytes;..." as show-areas.sh prints them
 #	HEAPS	"name name "
 #	LINES	what PATTERN finds in the console, time stamps removed
+#
+# and, in the variable devices, "name errno area;...".
+devices=
 boot_case() {
 	local name=$1 arch=$2 regions=$3 heaps=$4 lines=$5 pattern=$6
 	local dir=$top/build/$SERIES/$arch/boot results console seen
@@ -36,6 +39,8 @@ boot_case() {
 	compare "lines" "$lines" "$seen"
 	compare "regions" "$regions" "$(tr -d '\r' < "$results" | sed -n 's/^# regions: //p')"
 	compare "heaps" "$heaps" "$(tr -d '\r' < "$results" | sed -n 's/^# heaps: //p')"
+	compare "devices" "$devices" "$(tr -d '\r' < "$results" | sed -n 's/^# devices: //p')"
+	compare "end" "# done" "$(tr -d '\r' < "$results" | tail -n1)"
 	compare "complaints" "" "$(grep -E 'WARNING:|BUG:|Oops|Call [Tt]race' "$console" || true)"
 
 	if [ $wrong = 0 ]; then

@@ -39,8 +39,9 @@ $(out ".:4M" "the name does not start with a letter or digit")
 $(out "n$n63:4M" "the name is too long")
 $(out "system:4M" "the name belongs to another heap")
 $(out "default_cma_region:4M" "the name belongs to another heap")
+$(out "reserved:4M" "the name belongs to another heap")
 $(out "ok:8M" "another CMA area has the name")" \
-	"cma_carveout=:4M,a/b:4M,.:4M,n$n63:4M,system:4M,default_cma_region:4M,ok:4M,ok:8M"
+	"cma_carveout=:4M,a/b:4M,.:4M,n$n63:4M,system:4M,default_cma_region:4M,reserved:4M,ok:4M,ok:8M"
 
 uml_case "bad syntax" "z 4194304;" "z " \
 "$(out "a" "no size: expected <name>:<size>[@<base>]")
@@ -74,7 +75,7 @@ $(out "most:15E" "there is not so much memory")" \
 uml_case "one more than CONFIG_CMA_AREAS" \
 	"$(printf 'a%d 4194304;' 1 10 11 12 13 14 15 16 2 3 4 5 6 7 8 9)" \
 	"$(printf 'a%d ' 1 10 11 12 13 14 15 16 2 3 4 5 6 7 8 9)" \
-"$(out "a17:4M" "there are CONFIG_CMA_AREAS areas already")
+"$(out "a17:4M" "there are CONFIG_CMA_AREAS=16 areas already, raise that")
 $(out "" "no size: expected <name>:<size>[@<base>]")" \
 	"cma_carveout=$many"
 
