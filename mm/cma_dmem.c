@@ -31,10 +31,12 @@
 #include <linux/cma.h>
 #include <linux/cma_carveout.h>
 #include <linux/cma_dmem.h>
+#include <linux/cma_recycle.h>
 #include <linux/dma-map-ops.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/init.h>
+#include <linux/minmax.h>
 #include <linux/of.h>
 #include <linux/of_reserved_mem.h>
 #include <linux/printk.h>
@@ -86,8 +88,9 @@ EXPORT_SYMBOL_GPL(cma_dmem_area_of);
  * cma_dmem_available() - how much of an area is free
  * @area: the area
  *
- * A snapshot, and in pieces of any size: no promise that one allocation of as
- * much would work.
+ * What is kept for recycling is free: no allocation fails for it.  A snapshot,
+ * and in pieces of any size: no promise that one allocation of as much would
+ * work.
  *
  * Context: Any.
  * Return: Bytes that consumers do not have.
@@ -95,11 +98,14 @@ EXPORT_SYMBOL_GPL(cma_dmem_area_of);
 u64 cma_dmem_available(const struct cma_dmem_area *area)
 {
 	/*
-	 * Without the area's lock: it is one word, and as old as any answer
-	 * would be that the caller can do something about.
+	 * Without locks: each is one word, and as old as any answer would be
+	 * that the caller can do something about.  What goes from one to the
+	 * other meanwhile may be counted twice.
 	 */
-	return (u64)data_race(READ_ONCE(area->cma->available_count)) <<
-	       PAGE_SHIFT;
+	unsigned long free = data_race(READ_ONCE(area->cma->available_count)) +
+			     cma_recycle_held(area->cma);
+
+	return min((u64)free << PAGE_SHIFT, area->size);
 }
 EXPORT_SYMBOL_GPL(cma_dmem_available);
 

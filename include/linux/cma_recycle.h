@@ -15,7 +15,6 @@ struct page *cma_recycle_alloc(struct cma *cma, unsigned long nr_pages,
 			       unsigned int align, unsigned int wish);
 void cma_recycle_free(struct cma *cma, struct page *page,
 		      unsigned long nr_pages);
-unsigned long cma_recycle_held(const struct cma *cma);
 
 /**
  * struct cma_recycle_want - an allocation that must not fail for the cache
@@ -31,6 +30,7 @@ struct cma_recycle_want {
 void cma_recycle_begin(struct cma *cma, struct cma_recycle_want *want);
 bool cma_recycle_again(struct cma *cma, struct cma_recycle_want *want,
 		       const struct page *found);
+unsigned long cma_recycle_held(const struct cma *cma);
 #else
 static inline void cma_recycle_begin(struct cma *cma,
 				     struct cma_recycle_want *want) { }
@@ -39,6 +39,11 @@ static inline bool cma_recycle_again(struct cma *cma,
 				     const struct page *found)
 {
 	return false;
+}
+
+static inline unsigned long cma_recycle_held(const struct cma *cma)
+{
+	return 0;
 }
 #endif
 
