@@ -84,8 +84,11 @@ static void forward(int signal)
 
 /* What a supervisor sends to us is for the command. */
 static const int forwarded[] = { SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH };
-/* These a terminal sends to both: the command decides. */
-static const int left_to_child[] = { SIGINT, SIGQUIT };
+/*
+ * The first two a terminal sends to both: the command decides.  The last one is
+ * ours if the child is killed before it begins; it says so itself.
+ */
+static const int left_to_child[] = { SIGINT, SIGQUIT, SIGPIPE };
 
 #define NR(array)	(sizeof(array) / sizeof((array)[0]))
 

@@ -57,6 +57,18 @@ soon() {
 	return 1
 }
 
+# ends PID STATUS: a child of this shell ends so, within 30 seconds
+ends() {
+	local try status=0
+	for try in $(seq 300); do
+		kill -0 "$1" 2> /dev/null || break
+		sleep 0.1
+	done
+	kill -9 "$1" 2> /dev/null && wrong "process $1 does not end"
+	wait "$1" 2> /dev/null || status=$?
+	[ "$status" = "$2" ] || wrong "process $1 ended with $status, not $2"
+}
+
 # verdict NAME: on what was done since the last one
 verdict() {
 	number=$((number + 1))

@@ -61,8 +61,7 @@ run 1 dmemctl run --unit loud --max "$VIDEO=1M" --slice nested -- false
 run 1 dmemctl run --unit gone --max "audio=1M" -- touch /tmp/it-ran
 [ ! -e /tmp/it-ran ] || wrong "the command ran"
 kill "$first"
-wait "$first"
-[ $? = 143 ] || wrong "SIGTERM did not reach the command"
+ends "$first" 143
 run 127 dmemctl run -- no-such-command
 verdict "run: --unit, --slice, and what cannot be"
 
