@@ -92,7 +92,7 @@
 /* Given back at a time by the idle work, which others may have to wait for. */
 #define CMA_RECYCLE_IDLE_PAGES	(SZ_16M / PAGE_SIZE)
 
-#define CMA_RECYCLE_PERCENT	50
+#define CMA_RECYCLE_PERCENT	0	/* off unless asked for */
 #define CMA_RECYCLE_IDLE_MS	2000
 
 static unsigned int cma_recycle_percent = CMA_RECYCLE_PERCENT;
