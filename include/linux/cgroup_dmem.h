@@ -103,8 +103,8 @@ dmem_cgroup_uncharge(struct dmem_cgroup_pool_state *pool, u64 size) { }
 static inline void
 dmem_cgroup_pool_state_put(struct dmem_cgroup_pool_state *pool) { }
 
-static inline const char *
-dmem_cgroup_region_name(const struct dmem_cgroup_region *region)
+static inline
+const char *dmem_cgroup_region_name(const struct dmem_cgroup_region *region)
 {
 	return NULL;
 }
