@@ -6,12 +6,28 @@
 #
 #	vm/debian.sh DEST ARCH PACKAGE SUITE...
 #	vm/debian.sh DEST source PACKAGE SUITE...
+#	vm/debian.sh --mirror
 #
 # Prints the path of the .deb, the newest that any of the suites has, or of the
 # original tarball of a source package.  apt checks the suites' signatures and
-# the package's hash against them.
+# the package's hash against them.  With --mirror, prints where this machine has its
+# own packages from.
 
 set -euo pipefail
+
+# "|| true": head and awk close the pipe early
+mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' \
+	'Created-By: Packages' | awk '$2 == "Debian" && $3 == "Debian" { print $1 }' |
+	head -n1 || true)
+if [ -z "$mirror" ]; then
+	echo "debian.sh: apt knows no Debian mirror here: run 'apt-get update' first" >&2
+	exit 1
+fi
+
+if [ "$1" = --mirror ]; then
+	echo "$mirror"
+	exit
+fi
 
 dest=$1 arch=$2 package=$3
 shift 3
@@ -22,15 +38,6 @@ trap 'rm -rf "$state"' EXIT
 mkdir -p "$state"/{lists/partial,cache/archives/partial,parts} "$dest"
 # apt drops to its own user for downloads
 chmod -R a+rX "$state"
-
-# "|| true": head and awk close the pipe early
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' \
-	'Created-By: Packages' | awk '$2 == "Debian" && $3 == "Debian" { print $1 }' |
-	head -n1 || true)
-if [ -z "$mirror" ]; then
-	echo "debian.sh: apt knows no Debian mirror here: run 'apt-get update' first" >&2
-	exit 1
-fi
 
 type=deb
 if [ "$arch" = source ]; then
