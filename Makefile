@@ -2,15 +2,15 @@
 
 SERIES ?= 7.3
 ARCH ?= arm64
-export SERIES ARCH VARIANT KERNEL_SRC REFRESH
+export SERIES ARCH VARIANT KERNEL_SRC KERNEL_CONFIG REFRESH
 
-.PHONY: help deps fetch kernel stock boot demo check check-fast nightly kunit model bench lint dropin overlay tools check-tools install clean
+.PHONY: help deps fetch kernel stock boot demo check check-fast nightly kunit model bench lint dropin overlay tools check-tools install deb kernel-deb boot-debian check-debian clean
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@echo "make TARGET [SERIES=7.3] [ARCH=arm64|arm|um] [KERNEL_SRC=TREE or TARBALL]"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## install the Debian packages that building and booting needs
 	@vm/deps
@@ -62,14 +62,30 @@ dropin: deps ## compile every in-tree user of the controller (TTM, xe, amdgpu, n
 overlay: ## lay overlay and patches over your own tree: make overlay TREE=/path/to/linux
 	@vm/tree --into "$(TREE)"
 
-tools: deps ## build dmemctl: build/tools
+tools: deps ## build dmemctl and dmemd: build/tools
 	@$(MAKE) -s -C tools/dmem
+	@$(MAKE) -s -C tools/dmem/dmemd
 
 check-tools: deps ## the tests of the tools that need no guest
 	@$(MAKE) -s -C tools/dmem check
 
 install: tools ## install the tools: make install DESTDIR= PREFIX=/usr/local
 	@$(MAKE) -s -C tools/dmem install
+	@$(MAKE) -s -C tools/dmem/dmemd install
+	@$(MAKE) -s -C systemd-units install
+
+deb: deps ## Debian packages of the tools for this machine: build/deb
+	@vm/deb
+
+kernel-deb: deps ## Debian packages of the kernel (KERNEL_CONFIG=FILE: with your configuration)
+	@vm/kernel-deb
+
+boot-debian: deps ## a shell in Debian with systemd, dmemd, libcgroup and containers
+	@ARCH=um VARIANT=systemd+ubd vm/build > /dev/null
+	@ARCH=um VARIANT=systemd+ubd vm/debian-guest --run shell
+
+check-debian: deps ## the tests that need systemd, in that guest
+	@vm/check debian
 
 clean: ## remove build/ (caches stay)
 	rm -rf build
