@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 cd /tmp
 PATH=$PATH:/tmp; D=$DMEM_TOP/build/tools/dmemctl
 . $DMEM_TOP/tools/dmem/tests/guest/scenario.sh
