@@ -20,6 +20,9 @@
  * the links.  It is taken with or without the lock of the device in question
  * held; inside it are sysfs's locks and allocations.  No device is referenced:
  * all in the list are in sysfs, and leave the list before they leave that.
+ *
+ * Devices are removed with it, also to get a disk going again.  So who holds it
+ * must not wait for a disk: it is held with memalloc_noio_save() in effect.
  */
 
 #include <linux/cleanup.h>
@@ -28,6 +31,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/of_reserved_mem.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
@@ -51,6 +55,24 @@ struct dma_heap_consumer {
 };
 
 static DEFINE_MUTEX(dma_heap_consumers_mutex);
+
+static unsigned int dma_heap_consumers_lock(void)
+{
+	unsigned int noio = memalloc_noio_save();
+
+	mutex_lock(&dma_heap_consumers_mutex);
+	return noio;
+}
+
+static void dma_heap_consumers_unlock(unsigned int noio)
+{
+	mutex_unlock(&dma_heap_consumers_mutex);
+	memalloc_noio_restore(noio);
+}
+
+DEFINE_LOCK_GUARD_0(dma_heap_consumers, _T->noio = dma_heap_consumers_lock(),
+		    dma_heap_consumers_unlock(_T->noio), unsigned int noio)
+
 /* In the order in which they came. */
 static LIST_HEAD(dma_heap_consumers);
 /* &struct dma_heap_watch, for ever. */
@@ -146,7 +168,7 @@ void dma_heap_consumer_add(struct device *dev, const struct reserved_mem *rmem)
 		return;
 	}
 
-	guard(mutex)(&dma_heap_consumers_mutex);
+	guard(dma_heap_consumers)();
 
 	consumer = dma_heap_consumer_find(dev, rmem);
 	if (consumer) {
@@ -185,7 +207,7 @@ void dma_heap_consumer_remove(struct device *dev,
 {
 	struct dma_heap_consumer *consumer;
 
-	guard(mutex)(&dma_heap_consumers_mutex);
+	guard(dma_heap_consumers)();
 
 	consumer = dma_heap_consumer_find(dev, rmem);
 	if (consumer && !--consumer->count)
@@ -202,7 +224,7 @@ void dma_heap_consumer_gone(struct device *dev)
 {
 	struct dma_heap_consumer *consumer, *next;
 
-	guard(mutex)(&dma_heap_consumers_mutex);
+	guard(dma_heap_consumers)();
 
 	list_for_each_entry_safe(consumer, next, &dma_heap_consumers, node)
 		if (consumer->dev == dev)
@@ -227,7 +249,7 @@ void dma_heap_watch_consumers(struct dma_heap_watch *watch, struct device *dev,
 	if (!watch->rmem)
 		return;
 
-	guard(mutex)(&dma_heap_consumers_mutex);
+	guard(dma_heap_consumers)();
 
 	list_add_tail(&watch->node, &dma_heap_watches);
 	list_for_each_entry(consumer, &dma_heap_consumers, node)
@@ -255,7 +277,7 @@ char *dma_heap_consumer_names(struct device_node *np, size_t *len)
 	if (!rmem)
 		return NULL;
 
-	guard(mutex)(&dma_heap_consumers_mutex);
+	guard(dma_heap_consumers)();
 
 	list_for_each_entry(consumer, &dma_heap_consumers, node)
 		if (consumer->rmem == rmem)

@@ -198,16 +198,20 @@ static void dma_heap_device_release(struct device *dev)
  * The device has an of_node link if the heap knows a device tree node.
  *
  * Context: Process context, may sleep; takes the consumers' mutex.
- * Return: 0, from then on the device is there for ever; -ENOMEM; -EEXIST if the
- * class has a device of that name, with a complaint by sysfs.
+ * Return: 0, from then on the device is there for ever, and its uevent was sent
+ * when it was complete; -ENOMEM; -EEXIST if the class has a device of that name,
+ * with a complaint by sysfs; -ENODEV without a class.
  */
 int dma_heap_create_device(const struct class *class, dev_t devt,
 			   struct dma_heap *heap,
 			   const struct dma_heap_ops *ops)
 {
-	struct dma_heap_device *hdev = kzalloc_obj(*hdev);
+	struct dma_heap_device *hdev;
 	int err;
 
+	if (IS_ERR_OR_NULL(class))
+		return -ENODEV;
+	hdev = kzalloc_obj(*hdev);
 	if (!hdev)
 		return -ENOMEM;
 	hdev->heap = heap;
@@ -221,6 +225,8 @@ int dma_heap_create_device(const struct class *class, dev_t devt,
 	/* not as its fwnode: it supplies nothing, and nothing waits for it */
 	hdev->dev.of_node = of_node_get(dma_heap_facts_of(heap, ops).of_node);
 
+	/* who is told of the heap finds its consumers */
+	dev_set_uevent_suppress(&hdev->dev, true);
 	err = dev_set_name(&hdev->dev, "%s", dma_heap_get_name(heap));
 	if (!err)
 		err = device_add(&hdev->dev);
@@ -229,6 +235,8 @@ int dma_heap_create_device(const struct class *class, dev_t devt,
 		return err;
 	}
 	dma_heap_watch_consumers(&hdev->watch, &hdev->dev, hdev->dev.of_node);
+	dev_set_uevent_suppress(&hdev->dev, false);
+	kobject_uevent(&hdev->dev.kobj, KOBJ_ADD);
 	return 0;
 }
 
