@@ -36,6 +36,8 @@
 
 static struct cma *cma_carveouts[MAX_CMA_AREAS] __initdata;
 static unsigned int cma_carveout_count __initdata;
+/* How often the parameter was given in time. */
+static unsigned int cma_carveout_seen __initdata;
 static char cma_carveout_cmdline[COMMAND_LINE_SIZE] __initdata;
 
 /**
@@ -158,6 +160,7 @@ static int __init cma_carveout_param(char *param, char *val,
 	/* '-' is '_' here, as __setup() has it */
 	if (!parameq(param, "cma_carveout"))
 		return 0;
+	cma_carveout_seen++;
 	if (!val) {
 		pr_err("no value: expected <name>:<size>[@<base>][,...]\n");
 		return 0;
@@ -187,9 +190,17 @@ void __init cma_carveout_reserve(void)
 		   cma_carveout_param);
 }
 
-/* Known, and dealt with long before: not to be passed on to init. */
+/*
+ * Known, and dealt with long before: not to be passed on to init.  What a boot
+ * configuration adds to the command line comes too late to reserve anything.
+ */
 static int __init cma_carveout_known(char *str)
 {
+	if (cma_carveout_seen)
+		cma_carveout_seen--;
+	else
+		pr_err("\"%s\" left out: not on the command line that the boot loader gave\n",
+		       str);
 	return 1;
 }
 __setup("cma_carveout=", cma_carveout_known);

@@ -71,7 +71,7 @@ const char *__init cma_reserved_name_wrong(const char *name, bool is_default)
 
 	if (strlen(name) >= CMA_MAX_NAME)
 		return "the name is too long";
-	for (i = 0; i < ARRAY_SIZE(taken); i++)
+	for (i = 0; IS_ENABLED(CONFIG_DMABUF_HEAPS) && i < ARRAY_SIZE(taken); i++)
 		if (!strcmp(name, taken[i].name) &&
 		    !(is_default && taken[i].is_default))
 			return "the name belongs to another heap";
@@ -101,6 +101,10 @@ cma_reserved_report(const struct cma_reserved_refusal *refusal)
 			 base ? "base" : "size",
 			 base ? &refusal->base : &refusal->size,
 			 (unsigned long)CMA_MIN_ALIGNMENT_BYTES);
+
+	/* that one was left out as well */
+	if (instead && !instead->count)
+		instead = NULL;
 
 	pr_err("%s left out: %s; its %llu KiB are ordinary memory, devices that point at it are refused it (EINVAL) or use %s%s\n",
 	       name, refusal->why ?: place, kib,
