@@ -44,6 +44,9 @@ static vm_fault_t contig_insert_pmd(struct vm_fault *vmf, unsigned long pfn,
 	struct vm_area_struct *vma = vmf->vma;
 	unsigned long pgoff;
 
+	/* fork copies a special PMD without the page table that goes with it */
+	if (arch_needs_pgtable_deposit())
+		return VM_FAULT_FALLBACK;
 	if (addr < vma->vm_start || vma->vm_end - addr < PMD_SIZE)
 		return VM_FAULT_FALLBACK;
 	/* the VMA has these pages: no underflow */
@@ -95,8 +98,10 @@ static vm_fault_t contig_fill_table(struct vm_fault *vmf, unsigned long pfn,
 		if (vma->vm_flags & VM_WRITE)
 			entry = maybe_mkwrite(pte_mkdirty(entry), vma);
 		set_pte_at(vma->vm_mm, addr + (i << PAGE_SHIFT), pte, entry);
+		/* no range: some CPUs flush the first page's folio, a page here */
+		update_mmu_cache_range(vmf, vma, addr + (i << PAGE_SHIFT), pte,
+				       1);
 	}
-	update_mmu_cache_range(vmf, vma, addr, start, nr);
 	lazy_mmu_mode_disable();
 
 	pte_unmap_unlock(start, ptl);
