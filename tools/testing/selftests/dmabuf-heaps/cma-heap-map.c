@@ -14,6 +14,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+/* /proc/self/mem is read at addresses */
+#define _FILE_OFFSET_BITS	64
 
 #include <errno.h>
 #include <fcntl.h>
@@ -79,12 +81,6 @@ static __u64 table_kib(void)
 	if (!found)
 		case_fail("/proc/self/status has no VmPTE");
 	return kib;
-}
-
-/* Large mappings of buffers are made of huge pages where it is possible */
-static bool has_huge_pages(void)
-{
-	return sizeof(long) == 8 && !access("/sys/kernel/mm/transparent_hugepage", F_OK);
 }
 
 /* Long enough for whole tables, with something before and behind them */
@@ -644,7 +640,7 @@ static void test_placement(const struct cma_heap *heap)
 {
 	enum { MAX = 256 };
 	int fds[MAX], small, large, odd;
-	unsigned int count, i;
+	unsigned int count, wanted, i;
 	__u64 frames = table / page;
 
 	cma_heap_own_cgroup(&sb);
@@ -652,16 +648,24 @@ static void test_placement(const struct cma_heap *heap)
 		case_skip(&sb, "others may use this area");
 	if (heap->size < 8 * table || heap->size / table > MAX)
 		case_skip(&sb, "the area is too small or too large");
+	if (!has_huge_pages())
+		case_skip(&sb, "no huge pages");
 
 	small = alloc_buffer(heap, page);
 	large = alloc_buffer(heap, table);
 	expect_value("first frame of a huge page, in it",
 		     importer_frame(&sb, large) % frames, 0);
 	close(large);
-	large = alloc_buffer(heap, 2 * table + page);
-	expect_value("first frame of two huge pages, in one",
+	large = alloc_buffer(heap, 8 * table + page);
+	expect_value("first frame of eight huge pages, in the first",
 		     importer_frame(&sb, large) % frames, 0);
 	close(large);
+
+	/* Frames of 1080p, which would leave half a huge page behind each */
+	wanted = (heap->size - MIB) / (3 * MIB);
+	count = cma_heap_fill(heap, 3 * MIB - 8 * page, fds, MAX, wanted);
+	expect_value("frames", count, wanted);
+	cma_heap_drain(fds, count);
 
 	/* All that is whole goes to huge pages, and all that is left to others */
 	count = cma_heap_fill(heap, table, fds, MAX, heap->size / table - 1);

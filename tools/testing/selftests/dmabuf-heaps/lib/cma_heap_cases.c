@@ -178,6 +178,11 @@ void pattern_check_at(const char *func, int line, const char *map, __u64 bytes,
 	}
 }
 
+bool has_huge_pages(void)
+{
+	return sizeof(long) == 8 && !access("/sys/kernel/mm/transparent_hugepage", F_OK);
+}
+
 static sigjmp_buf access_return;
 
 static void on_signal(int signal)

@@ -57,6 +57,9 @@ void pattern_check_at(const char *func, int line, const char *map, __u64 bytes,
 #define pattern_check(map, bytes, offset, seed) \
 	pattern_check_at(__func__, __LINE__, map, bytes, offset, seed)
 
+/* Large mappings of buffers are made of huge pages where it is possible */
+bool has_huge_pages(void);
+
 /* The signal that a read or write of this byte gives, 0 if it works */
 int signal_of_access(char *byte, bool write);
 
