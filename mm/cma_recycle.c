@@ -14,19 +14,24 @@
  *	available; they are charged to nobody.  Their contents are what the last
  *	user left, so who takes them zeroes them, as with pages from CMA.
  *
- * Where a buffer is taken from
- *	The smallest run that has it at the wanted alignment, and there from an
- *	end that leaves one piece rather than two.  Of two pieces the smaller one
- *	goes back to CMA.  Freed memory is merged with its neighbours, so that the
- *	runs are as long as if nothing had been cut off.
+ * Where a buffer lies
+ *	Where CMA would put it if it had all that is held: at the first place that
+ *	fits.  So the area is as fragmented as without a cache.  If that place is
+ *	held, it is the buffer's; if it is CMA's, CMA is asked, even if another
+ *	place is held; if it is partly held, that part goes back to CMA first.
+ *	CMA may pass over the place, for pages that cannot be migrated.  Asking
+ *	again soon would be in vain and slow: for some time the first place that
+ *	is held is as good.
  *
  * When it goes back to CMA
  *	limit		there would be too much of it: the oldest first
- *	split		see above
+ *	split		a buffer comes out of the middle of a run, and there are
+ *			too many runs to keep both ends
  *	pressure	the kernel is short of memory (a shrinker)
  *	idle		nobody has had a use for it for idle_ms: what was there
  *			all of that time is not needed
- *	wanted		an allocation from the area found no place
+ *	wanted		an allocation from the area found no place, or one that
+ *			is partly held
  *
  * Nobody fails because of the cache
  *	cma_alloc() asks cma_recycle_again() when it is about to give up, whoever
@@ -70,7 +75,7 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
-#include <linux/pageblock-flags.h>
+#include <linux/page-flags.h>
 #include <linux/printk.h>
 #include <linux/sched/signal.h>
 #include <linux/shrinker.h>
@@ -86,14 +91,17 @@
 /* Where there is no place. */
 #define CMA_RECYCLE_NOWHERE	ULONG_MAX
 
-/* Lists of this length are walked for each allocation. */
+/* Lists of this length are walked when memory is freed. */
 #define CMA_RECYCLE_MAX_RUNS	128
 
 /* Given back at a time by the idle work, which others may have to wait for. */
 #define CMA_RECYCLE_IDLE_PAGES	(SZ_16M / PAGE_SIZE)
 
-#define CMA_RECYCLE_PERCENT	0	/* off unless asked for */
+#define CMA_RECYCLE_PERCENT	50
 #define CMA_RECYCLE_IDLE_MS	2000
+
+/* How long the place that CMA passed over is not tried again. */
+#define CMA_RECYCLE_PASSED_MS	1000
 
 static unsigned int cma_recycle_percent = CMA_RECYCLE_PERCENT;
 module_param_named(percent, cma_recycle_percent, uint, 0444);
@@ -110,7 +118,7 @@ enum cma_recycle_why {
 
 /**
  * struct cma_recycle_run - free memory in one piece
- * @by_pfn: in &cma_recycler.runs
+ * @by_pfn: in &cma_recycler.runs, or in &cma_recycler.spare
  * @by_age: in &cma_recycler.ages
  * @pfn: first page
  * @nr_pages: how many there are
@@ -129,7 +137,11 @@ struct cma_recycle_run {
  * @lock: protects all that follows
  * @runs: &struct cma_recycle_run, by address; no two are adjacent
  * @ages: the same, the one that was added to last is last
- * @nr_runs: how many these are
+ * @spare: those that are in neither
+ * @all_runs: room for all of them: freeing a buffer allocates nothing
+ * @held_map: a bit for each page of the area, set if it is in @runs
+ * @passed: CMA has passed over a place until @passed_end
+ * @passed_end: in jiffies
  * @waiting: allocations that are searching again: nothing is to be cached
  * @held: pages in @runs
  * @low: the least that @held was since the idle work ran
@@ -150,7 +162,11 @@ struct cma_recycler {
 	struct mutex lock;	/* see above */
 	struct list_head runs;
 	struct list_head ages;
-	unsigned int nr_runs;
+	struct list_head spare;
+	struct cma_recycle_run all_runs[CMA_RECYCLE_MAX_RUNS];
+	unsigned long *held_map;
+	bool passed;
+	unsigned long passed_end;
 	unsigned int waiting;
 	unsigned long held;
 	unsigned long low;
@@ -175,6 +191,12 @@ static struct cma_recycler *cma_recycler_of(const struct cma *cma)
 	return READ_ONCE(cma_recyclers[cma - cma_areas]);
 }
 
+/* Areas with more than one range have no cache. */
+static unsigned long cma_recycle_base(const struct cma_recycler *recycler)
+{
+	return recycler->cma->ranges[0].base_pfn;
+}
+
 static unsigned long cma_recycle_end(const struct cma_recycle_run *run)
 {
 	return run->pfn + run->nr_pages;
@@ -194,80 +216,63 @@ static void cma_recycle_drop(struct cma_recycler *recycler,
 			     struct cma_recycle_run *run)
 {
 	lockdep_assert_held(&recycler->lock);
-	list_del(&run->by_pfn);
+	list_move(&run->by_pfn, &recycler->spare);
 	list_del(&run->by_age);
-	recycler->nr_runs--;
-	kfree(run);
 }
 
-/* Pages that are in no run any more go back to CMA. */
-static void cma_recycle_release(struct cma_recycler *recycler, unsigned long pfn,
-				unsigned long nr_pages, enum cma_recycle_why why)
+/* Pages that are in no run any more. */
+static void cma_recycle_clear(struct cma_recycler *recycler, unsigned long pfn,
+			      unsigned long nr_pages)
+{
+	bitmap_clear(recycler->held_map, pfn - cma_recycle_base(recycler),
+		     nr_pages);
+	cma_recycle_set_held(recycler, recycler->held - nr_pages);
+}
+
+/* Pages that are nobody's go back to CMA. */
+static void cma_recycle_give(struct cma_recycler *recycler, unsigned long pfn,
+			     unsigned long nr_pages, enum cma_recycle_why why)
 {
 	lockdep_assert_held(&recycler->lock);
 	cma_release(recycler->cma, pfn_to_page(pfn), nr_pages);
-	cma_recycle_set_held(recycler, recycler->held - nr_pages);
 	recycler->why[why] += nr_pages;
 	/* after the pages can be found, see cma_recycle_begin() */
 	WRITE_ONCE(recycler->given_back, recycler->given_back + 1);
 }
 
+static void cma_recycle_release(struct cma_recycler *recycler, unsigned long pfn,
+				unsigned long nr_pages, enum cma_recycle_why why)
+{
+	cma_recycle_give(recycler, pfn, nr_pages, why);
+	cma_recycle_clear(recycler, pfn, nr_pages);
+}
+
 /*
- * Gives back @nr_pages, oldest runs first.  A run of which not all has to go
- * goes on with a whole pageblock: a little more is given back than was asked
- * for, or less if @at_most.  Return: how many went.
+ * Gives back @nr_pages, oldest runs first, and of the last one the end: buffers
+ * are placed as low as possible.  Return: how many went.
  */
 static unsigned long cma_recycle_give_back(struct cma_recycler *recycler,
-					   unsigned long nr_pages, bool at_most,
+					   unsigned long nr_pages,
 					   enum cma_recycle_why why)
 {
 	struct cma_recycle_run *run, *next;
-	unsigned long cut, done = 0;
+	unsigned long n, done = 0;
 
 	lockdep_assert_held(&recycler->lock);
 	list_for_each_entry_safe(run, next, &recycler->ages, by_age) {
 		if (done >= nr_pages)
 			break;
-		cut = run->pfn + (nr_pages - done);
-		cut = at_most ? pageblock_start_pfn(cut) : pageblock_align(cut);
-		if (nr_pages - done >= run->nr_pages)
-			cut = cma_recycle_end(run);
-		cut = min(cut, cma_recycle_end(run));
-		/* there is no pageblock's end in what may go */
-		if (cut <= run->pfn)
-			continue;
-
-		cma_recycle_release(recycler, run->pfn, cut - run->pfn, why);
-		done += cut - run->pfn;
-		run->nr_pages -= cut - run->pfn;
-		run->pfn = cut;
+		n = min(run->nr_pages, nr_pages - done);
+		cma_recycle_release(recycler, cma_recycle_end(run) - n, n, why);
+		run->nr_pages -= n;
+		done += n;
 		if (!run->nr_pages)
 			cma_recycle_drop(recycler, run);
 	}
 	return done;
 }
 
-/* Where in @run @nr_pages aligned to @align can be cut off. */
-static unsigned long cma_recycle_place(const struct cma_recycle_run *run,
-				       unsigned long nr_pages,
-				       unsigned int align)
-{
-	unsigned long size = 1UL << align, end = cma_recycle_end(run), pfn;
-
-	if (run->nr_pages < nr_pages)
-		return CMA_RECYCLE_NOWHERE;
-	pfn = ALIGN_DOWN(end - nr_pages, size);
-	if (pfn < run->pfn)
-		return CMA_RECYCLE_NOWHERE;
-	/* the front stays aligned; but rather one piece than two */
-	if (pfn + nr_pages != end && IS_ALIGNED(run->pfn, size))
-		pfn = run->pfn;
-	if (!page_range_contiguous(pfn_to_page(pfn), nr_pages))
-		return CMA_RECYCLE_NOWHERE;
-	return pfn;
-}
-
-/* Cuts @nr_pages at @pfn out of @run. */
+/* Takes @nr_pages at @pfn, all of which are in @run. */
 static void cma_recycle_cut(struct cma_recycler *recycler,
 			    struct cma_recycle_run *run, unsigned long pfn,
 			    unsigned long nr_pages)
@@ -275,17 +280,33 @@ static void cma_recycle_cut(struct cma_recycler *recycler,
 	unsigned long front = pfn - run->pfn;
 	unsigned long behind = pfn + nr_pages;
 	unsigned long rest = cma_recycle_end(run) - behind;
+	struct cma_recycle_run *second;
 
-	cma_recycle_set_held(recycler, recycler->held - nr_pages);
-	if (front > rest) {
-		run->nr_pages = front;
-		if (rest)
-			cma_recycle_release(recycler, behind, rest,
-					    CMA_RECYCLE_SPLIT);
-	} else if (rest) {
-		if (front)
+	cma_recycle_clear(recycler, pfn, nr_pages);
+
+	if (front && rest) {
+		second = list_first_entry_or_null(&recycler->spare,
+						  struct cma_recycle_run,
+						  by_pfn);
+		if (second) {
+			second->pfn = behind;
+			second->nr_pages = rest;
+			list_move(&second->by_pfn, &run->by_pfn);
+			list_add(&second->by_age, &run->by_age);
+			rest = 0;
+		} else if (front < rest) {
 			cma_recycle_release(recycler, run->pfn, front,
 					    CMA_RECYCLE_SPLIT);
+			front = 0;
+		} else {
+			cma_recycle_release(recycler, behind, rest,
+					    CMA_RECYCLE_SPLIT);
+			rest = 0;
+		}
+	}
+	if (front) {
+		run->nr_pages = front;
+	} else if (rest) {
 		run->pfn = behind;
 		run->nr_pages = rest;
 	} else {
@@ -293,103 +314,223 @@ static void cma_recycle_cut(struct cma_recycler *recycler,
 	}
 }
 
-/* The first page, NULL if there is no such run. */
-static struct page *cma_recycle_take(struct cma_recycler *recycler,
-				     unsigned long nr_pages, unsigned int align)
+/* Makes @nr_pages at @pfn a run, or part of those beside it. */
+static void cma_recycle_insert(struct cma_recycler *recycler, unsigned long pfn,
+			       unsigned long nr_pages)
 {
-	struct cma_recycle_run *run, *best = NULL;
-	unsigned long pfn, found = 0;
+	struct cma_recycle_run *run, *prev = NULL, *next = NULL;
+	struct list_head *before = &recycler->runs;
+
+	list_for_each_entry(run, &recycler->runs, by_pfn) {
+		if (run->pfn > pfn) {
+			before = &run->by_pfn;
+			if (pfn + nr_pages == run->pfn)
+				next = run;
+			break;
+		}
+		prev = cma_recycle_end(run) == pfn ? run : NULL;
+	}
+
+	bitmap_set(recycler->held_map, pfn - cma_recycle_base(recycler),
+		   nr_pages);
+	cma_recycle_set_held(recycler, recycler->held + nr_pages);
+
+	if (next) {
+		nr_pages += next->nr_pages;
+		if (prev)
+			cma_recycle_drop(recycler, next);
+	}
+	run = prev ?: next;
+	if (prev) {
+		pfn = prev->pfn;
+		nr_pages += prev->nr_pages;
+	}
+	if (run) {
+		list_move_tail(&run->by_age, &recycler->ages);
+	} else {
+		/* the caller has seen to it that there is one */
+		run = list_first_entry(&recycler->spare, typeof(*run), by_pfn);
+		list_move_tail(&run->by_pfn, before);
+		list_add_tail(&run->by_age, &recycler->ages);
+	}
+	run->pfn = pfn;
+	run->nr_pages = nr_pages;
+}
+
+/* -- places --------------------------------------------------------------- */
+
+/*
+ * The first place in the area for @nr_pages, aligned to the order @align, where
+ * nothing is but what is held and what CMA has free: its index in the area.
+ */
+static unsigned long cma_recycle_first_place(struct cma_recycler *recycler,
+					     unsigned long nr_pages,
+					     unsigned int align)
+{
+	const struct cma_memrange *range = &recycler->cma->ranges[0];
+	unsigned long mask = (1UL << align) - 1;
+	unsigned long offset = range->base_pfn & mask;
+	unsigned long bits = range->count, start = 0, index, busy;
+
+	lockdep_assert_held(&recycler->lock);
+	/* as others, who do not take ours, allocate and release */
+	guard(spinlock_irq)(&recycler->cma->lock);
+	for (;;) {
+		index = find_next_zero_bit(range->bitmap, bits, start);
+		/* to CMA this is in use, too */
+		index = find_next_bit(recycler->held_map, index, start);
+		index = __ALIGN_MASK(index + offset, mask) - offset;
+		if (index >= bits || nr_pages > bits - index)
+			return CMA_RECYCLE_NOWHERE;
+		busy = find_next_andnot_bit(range->bitmap, recycler->held_map,
+					    index + nr_pages, index);
+		if (busy < index + nr_pages)
+			start = busy + 1;
+		else if (page_range_contiguous(pfn_to_page(range->base_pfn + index),
+					       nr_pages))
+			return index;
+		else
+			start = index + mask + 1;
+	}
+}
+
+/* The first place all of which is held. */
+static unsigned long cma_recycle_first_held(struct cma_recycler *recycler,
+					    unsigned long nr_pages,
+					    unsigned int align)
+{
+	unsigned long base = cma_recycle_base(recycler), pfn;
+	const struct cma_recycle_run *run;
 
 	lockdep_assert_held(&recycler->lock);
 	list_for_each_entry(run, &recycler->runs, by_pfn) {
-		if (best && run->nr_pages >= best->nr_pages)
-			continue;
-		pfn = cma_recycle_place(run, nr_pages, align);
-		if (pfn == CMA_RECYCLE_NOWHERE)
-			continue;
-		best = run;
-		found = pfn;
-		if (run->nr_pages == nr_pages)
-			break;
+		pfn = ALIGN(run->pfn, 1UL << align);
+		if (pfn < cma_recycle_end(run) &&
+		    nr_pages <= cma_recycle_end(run) - pfn &&
+		    page_range_contiguous(pfn_to_page(pfn), nr_pages))
+			return pfn - base;
 	}
-	if (!best)
-		return NULL;
-	cma_recycle_cut(recycler, best, found, nr_pages);
-	return pfn_to_page(found);
+	return CMA_RECYCLE_NOWHERE;
 }
 
-/* Puts @run where it belongs, or what is in it into the runs beside it. */
-static void cma_recycle_insert(struct cma_recycler *recycler,
-			       struct cma_recycle_run *run)
+/* Whether CMA passed over a place not long ago. */
+static bool cma_recycle_passed(struct cma_recycler *recycler)
 {
-	struct cma_recycle_run *next, *prev;
-	struct list_head *before = &recycler->runs;
+	lockdep_assert_held(&recycler->lock);
+	if (recycler->passed && time_after(jiffies, recycler->passed_end))
+		recycler->passed = false;
+	return recycler->passed;
+}
 
-	cma_recycle_set_held(recycler, recycler->held + run->nr_pages);
+/* All at @place is held: it is held no more. */
+static struct page *cma_recycle_take(struct cma_recycler *recycler,
+				     unsigned long place, unsigned long nr_pages)
+{
+	unsigned long pfn = cma_recycle_base(recycler) + place;
+	struct cma_recycle_run *run;
 
-	list_for_each_entry(next, &recycler->runs, by_pfn) {
-		if (next->pfn > run->pfn) {
-			before = &next->by_pfn;
+	lockdep_assert_held(&recycler->lock);
+	list_for_each_entry(run, &recycler->runs, by_pfn)
+		if (pfn < cma_recycle_end(run))
 			break;
-		}
-	}
-	list_add_tail(&run->by_pfn, before);
-	list_add_tail(&run->by_age, &recycler->ages);
-	recycler->nr_runs++;
+	cma_recycle_cut(recycler, run, pfn, nr_pages);
+	return pfn_to_page(pfn);
+}
 
-	/* areas with more than one range have no cache: adjacent is mergeable */
-	if (!list_is_last(&run->by_pfn, &recycler->runs)) {
-		next = list_next_entry(run, by_pfn);
-		if (cma_recycle_end(run) == next->pfn) {
-			run->nr_pages += next->nr_pages;
-			cma_recycle_drop(recycler, next);
-		}
-	}
-	if (!list_is_first(&run->by_pfn, &recycler->runs)) {
-		prev = list_prev_entry(run, by_pfn);
-		if (cma_recycle_end(prev) == run->pfn) {
-			run->pfn = prev->pfn;
-			run->nr_pages += prev->nr_pages;
-			cma_recycle_drop(recycler, prev);
-		}
+/* Whether any of them is broken memory: CMA gets these, and drops them. */
+static bool cma_recycle_poisoned(unsigned long pfn, unsigned long nr_pages)
+{
+	/* usually none is, anywhere, and the pages need no look */
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE) ||
+	    !atomic_long_read(&num_poisoned_pages))
+		return false;
+	while (nr_pages--)
+		if (PageHWPoison(pfn_to_page(pfn + nr_pages)))
+			return true;
+	return false;
+}
+
+/* What of @place is held goes to CMA. */
+static void cma_recycle_clear_place(struct cma_recycler *recycler,
+				    unsigned long place, unsigned long nr_pages)
+{
+	unsigned long pfn = cma_recycle_base(recycler) + place;
+	unsigned long end = pfn + nr_pages, from, to;
+	struct cma_recycle_run *run, *next;
+
+	lockdep_assert_held(&recycler->lock);
+	list_for_each_entry_safe(run, next, &recycler->runs, by_pfn) {
+		from = max(pfn, run->pfn);
+		to = min(end, cma_recycle_end(run));
+		if (from >= to)
+			continue;
+		cma_recycle_cut(recycler, run, from, to - from);
+		cma_recycle_give(recycler, from, to - from,
+				 CMA_RECYCLE_WANTED);
 	}
 }
 
 /* -- allocation and release ----------------------------------------------- */
 
-/* Whether CMA has such a place.  Others may be faster: a hint. */
-static bool cma_recycle_has_room(struct cma *cma, unsigned long nr_pages,
-				 unsigned int align)
-{
-	struct cma_memrange *range = &cma->ranges[0];
-	unsigned long mask = (1UL << align) - 1, bits;
-
-	/* one range, and a bit for each page: others have no cache */
-	bits = cma_bitmap_maxno(cma, range);
-	guard(spinlock_irq)(&cma->lock);
-	return bitmap_find_next_zero_area_off(range->bitmap, bits, 0, nr_pages,
-					      mask, range->base_pfn & mask) < bits;
-}
-
+/*
+ * Takes held memory, if the buffer belongs there.  If not: @wish is what to ask
+ * CMA for, and @place where it should come from, if anywhere.
+ */
 static struct page *cma_recycle_try(struct cma_recycler *recycler,
 				    unsigned long nr_pages, unsigned int align,
-				    unsigned int wish)
+				    unsigned int *wish, unsigned long *place)
 {
-	struct page *page;
+	bool all_held = false;
 
 	guard(mutex)(&recycler->lock);
 
-	page = cma_recycle_take(recycler, nr_pages, wish);
-	/* a place in CMA that is as wished comes before one here that is not */
-	if (!page && wish > align &&
-	    !cma_recycle_has_room(recycler->cma, nr_pages, wish))
-		page = cma_recycle_take(recycler, nr_pages, align);
-
-	if (page)
+	*place = CMA_RECYCLE_NOWHERE;
+	if (recycler->held && cma_recycle_passed(recycler))
+		*place = cma_recycle_first_held(recycler, nr_pages, *wish);
+	if (*place == CMA_RECYCLE_NOWHERE && (recycler->held || *wish > align)) {
+		*place = cma_recycle_first_place(recycler, nr_pages, *wish);
+		if (*place == CMA_RECYCLE_NOWHERE && *wish > align) {
+			*wish = align;
+			*place = cma_recycle_first_place(recycler, nr_pages,
+							 align);
+		}
+	}
+	if (*place != CMA_RECYCLE_NOWHERE)
+		all_held = find_next_zero_bit(recycler->held_map,
+					      *place + nr_pages, *place) ==
+			   *place + nr_pages;
+	if (all_held && !cma_recycle_poisoned(cma_recycle_base(recycler) + *place,
+					      nr_pages)) {
 		recycler->hits++;
-	else
-		recycler->misses++;
-	return page;
+		return cma_recycle_take(recycler, *place, nr_pages);
+	}
+
+	recycler->misses++;
+	if (*place != CMA_RECYCLE_NOWHERE)
+		cma_recycle_clear_place(recycler, *place, nr_pages);
+	return NULL;
+}
+
+/*
+ * CMA was asked for @nr_pages at @place and has given @page.  It passed over the
+ * place if that is still free: if not, somebody else was faster.
+ */
+static void cma_recycle_see(struct cma_recycler *recycler, unsigned long place,
+			    unsigned long nr_pages, const struct page *page)
+{
+	const struct cma_memrange *range = &recycler->cma->ranges[0];
+
+	if (page ? page_to_pfn(page) == range->base_pfn + place :
+		   fatal_signal_pending(current))
+		return;
+
+	guard(mutex)(&recycler->lock);
+	guard(spinlock_irq)(&recycler->cma->lock);
+	if (find_next_bit(range->bitmap, place + nr_pages, place) <
+	    place + nr_pages)
+		return;
+	recycler->passed = true;
+	recycler->passed_end = jiffies + msecs_to_jiffies(CMA_RECYCLE_PASSED_MS);
 }
 
 /**
@@ -412,12 +553,16 @@ struct page *cma_recycle_alloc(struct cma *cma, unsigned long nr_pages,
 			       unsigned int align, unsigned int wish)
 {
 	struct cma_recycler *recycler = cma_recycler_of(cma);
+	unsigned long place = CMA_RECYCLE_NOWHERE;
 	struct page *page = NULL;
 
 	if (recycler)
-		page = cma_recycle_try(recycler, nr_pages, align, wish);
-	if (!page)
-		page = cma_alloc(cma, nr_pages, wish, true);
+		page = cma_recycle_try(recycler, nr_pages, align, &wish, &place);
+	if (page)
+		return page;
+	page = cma_alloc(cma, nr_pages, wish, true);
+	if (place != CMA_RECYCLE_NOWHERE)
+		cma_recycle_see(recycler, place, nr_pages, page);
 	if (!page && wish > align && !fatal_signal_pending(current))
 		page = cma_alloc(cma, nr_pages, align, true);
 	return page;
@@ -436,23 +581,27 @@ static void cma_recycle_start_idle(struct cma_recycler *recycler)
 				   msecs_to_jiffies(recycler->idle_ms));
 }
 
-/* Whether @run is now the cache's. */
-static bool cma_recycle_keep(struct cma_recycler *recycler,
-			     struct cma_recycle_run *run)
+/* Whether they are the cache's now. */
+static bool cma_recycle_keep(struct cma_recycler *recycler, unsigned long pfn,
+			     unsigned long nr_pages)
 {
+	struct cma_recycle_run *oldest;
+
 	guard(mutex)(&recycler->lock);
 
-	if (run->nr_pages > recycler->max || recycler->waiting)
+	if (nr_pages > recycler->max || recycler->waiting ||
+	    cma_recycle_poisoned(pfn, nr_pages))
 		return false;
-	if (recycler->held > recycler->max - run->nr_pages)
-		cma_recycle_give_back(recycler, recycler->held + run->nr_pages -
-				      recycler->max, false, CMA_RECYCLE_LIMIT);
-	cma_recycle_insert(recycler, run);
-	if (recycler->nr_runs > CMA_RECYCLE_MAX_RUNS) {
-		run = list_first_entry(&recycler->ages, typeof(*run), by_age);
-		cma_recycle_give_back(recycler, run->nr_pages, false,
+	if (recycler->held > recycler->max - nr_pages)
+		cma_recycle_give_back(recycler, recycler->held + nr_pages -
+				      recycler->max, CMA_RECYCLE_LIMIT);
+	if (list_empty(&recycler->spare)) {
+		oldest = list_first_entry(&recycler->ages, typeof(*oldest),
+					  by_age);
+		cma_recycle_give_back(recycler, oldest->nr_pages,
 				      CMA_RECYCLE_LIMIT);
 	}
+	cma_recycle_insert(recycler, pfn, nr_pages);
 	if (!recycler->idle_started)
 		cma_recycle_start_idle(recycler);
 	return true;
@@ -466,25 +615,18 @@ static bool cma_recycle_keep(struct cma_recycler *recycler,
  *
  * The caller uncharges it after.
  *
- * Context: Sleeps.  Allocates no memory that it would have to wait for.
+ * Context: Sleeps.  Allocates no memory.
  */
 void cma_recycle_free(struct cma *cma, struct page *page,
 		      unsigned long nr_pages)
 {
 	struct cma_recycler *recycler = cma_recycler_of(cma);
-	struct cma_recycle_run *run = NULL;
 
-	/* a look without the lock saves the allocation where it is turned off */
+	/* a look without the lock saves taking it where this is turned off */
 	if (recycler && nr_pages <= READ_ONCE(recycler->max) &&
-	    !want_init_on_free())
-		run = kmalloc_obj(*run, GFP_NOWAIT | __GFP_NOWARN);
-	if (run) {
-		run->pfn = page_to_pfn(page);
-		run->nr_pages = nr_pages;
-		if (cma_recycle_keep(recycler, run))
-			return;
-		kfree(run);
-	}
+	    !want_init_on_free() &&
+	    cma_recycle_keep(recycler, page_to_pfn(page), nr_pages))
+		return;
 	cma_release(cma, page, nr_pages);
 }
 EXPORT_SYMBOL_GPL(cma_recycle_free);
@@ -551,8 +693,7 @@ bool cma_recycle_again(struct cma *cma, struct cma_recycle_want *want,
 		return false;
 
 	guard(mutex)(&recycler->lock);
-	cma_recycle_give_back(recycler, recycler->held, false,
-			      CMA_RECYCLE_WANTED);
+	cma_recycle_give_back(recycler, recycler->held, CMA_RECYCLE_WANTED);
 	if (recycler->given_back == want->given_back)
 		return false;
 	want->waiting = true;
@@ -567,15 +708,16 @@ static void cma_recycle_idle(struct work_struct *work)
 	struct cma_recycler *recycler = container_of(to_delayed_work(work),
 						     struct cma_recycler,
 						     idle_work);
-	unsigned long done;
+	unsigned long idle, done;
 
 	do {
 		guard(mutex)(&recycler->lock);
+		idle = recycler->low;
 		done = cma_recycle_give_back(recycler,
-					     min(recycler->low,
-						 CMA_RECYCLE_IDLE_PAGES),
-					     true, CMA_RECYCLE_IDLE);
-		recycler->low -= min(done, recycler->low);
+					     min(idle, CMA_RECYCLE_IDLE_PAGES),
+					     CMA_RECYCLE_IDLE);
+		/* giving back has lowered it, to what is held now */
+		recycler->low = min(idle - done, recycler->held);
 		if (!done)
 			cma_recycle_start_idle(recycler);
 	} while (done);
@@ -593,11 +735,14 @@ static unsigned long cma_recycle_scan(struct shrinker *shrinker,
 				      struct shrink_control *sc)
 {
 	struct cma_recycler *recycler = shrinker->private_data;
-	unsigned long done;
+	unsigned long n = sc->nr_to_scan, done;
 
-	scoped_guard(mutex, &recycler->lock)
-		done = cma_recycle_give_back(recycler, sc->nr_to_scan, false,
-					     CMA_RECYCLE_PRESSURE);
+	scoped_guard(mutex, &recycler->lock) {
+		/* a rest as small as that would not be asked for again */
+		if (recycler->held <= 2 * n)
+			n = recycler->held;
+		done = cma_recycle_give_back(recycler, n, CMA_RECYCLE_PRESSURE);
+	}
 	/* reclaim counts slab pages by itself, but these are none */
 	mm_account_reclaimed_pages(done);
 	return done;
@@ -618,7 +763,7 @@ static void cma_recycle_set_percent(struct cma_recycler *recycler,
 	WRITE_ONCE(recycler->max, mult_frac(recycler->cma->count, percent, 100));
 	if (recycler->held > recycler->max)
 		cma_recycle_give_back(recycler, recycler->held - recycler->max,
-				      false, CMA_RECYCLE_LIMIT);
+				      CMA_RECYCLE_LIMIT);
 }
 
 static ssize_t max_percent_show(struct kobject *kobj,
@@ -734,6 +879,7 @@ static void cma_recycler_release(struct kobject *kobj)
 	struct cma_recycler *recycler = to_recycler(kobj);
 
 	mutex_destroy(&recycler->lock);
+	bitmap_free(recycler->held_map);
 	kfree(recycler);
 }
 
@@ -747,6 +893,7 @@ static int __init cma_recycle_add(const struct cma_dmem_area *area,
 				  struct kobject *parent)
 {
 	struct cma_recycler *recycler;
+	unsigned int i;
 	int err;
 
 	/* which adjacent pages may be merged and released apart is clear here */
@@ -759,14 +906,21 @@ static int __init cma_recycle_add(const struct cma_dmem_area *area,
 	mutex_init(&recycler->lock);
 	INIT_LIST_HEAD(&recycler->runs);
 	INIT_LIST_HEAD(&recycler->ages);
+	INIT_LIST_HEAD(&recycler->spare);
+	for (i = 0; i < CMA_RECYCLE_MAX_RUNS; i++)
+		list_add_tail(&recycler->all_runs[i].by_pfn, &recycler->spare);
 	INIT_DELAYED_WORK(&recycler->idle_work, cma_recycle_idle);
 	recycler->cma = area->cma;
+	recycler->held_map = bitmap_zalloc(area->cma->count, GFP_KERNEL);
 	recycler->idle_ms = CMA_RECYCLE_IDLE_MS;
 	scoped_guard(mutex, &recycler->lock)
 		cma_recycle_set_percent(recycler, cma_recycle_percent);
 
-	err = kobject_init_and_add(&recycler->kobj, &cma_recycler_type, parent,
-				   "%s", area->name);
+	kobject_init(&recycler->kobj, &cma_recycler_type);
+	err = -ENOMEM;
+	if (!recycler->held_map)
+		goto err_put;
+	err = kobject_add(&recycler->kobj, parent, "%s", area->name);
 	if (err)
 		goto err_put;
 

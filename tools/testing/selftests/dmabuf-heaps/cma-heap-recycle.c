@@ -21,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "kselftest.h"
@@ -266,6 +267,7 @@ static void test_split_and_merge(const struct cma_heap *heap)
 	int fds[4], fd;
 
 	setup(heap);
+	need_whole_area(heap);
 	fd = alloc_buffer(heap, bytes);
 	frame = importer_frame(&sb, fd);
 	close(fd);
@@ -288,66 +290,129 @@ static void test_split_and_merge(const struct cma_heap *heap)
 	knob_expect(heap, "given_back_split", split);
 }
 
-/*
- * Of the pieces that are large enough the smallest is taken, so that the largest
- * ones are there for those who need them.
- */
-static void test_best_fit(const struct cma_heap *heap)
+/* What takes place in one area, with a cache and without */
+#define STEPS		400
+#define LIVE		24
+#define FRAMES_NONE	(~0ULL)
+
+/* Where buffers of all sizes end up that come and go as @seed says */
+static void place_buffers(const struct cma_heap *heap, unsigned int seed,
+			  __u64 *frames)
 {
-	const __u64 large = 4 * MIB, small = 8 * page;
-	int keep, one, two, fd;
-	__u64 misses;
+	static const unsigned int pages[] = { 1, 1, 2, 3, 16, 17, 64, 256, 512 };
+	int fds[LIVE], fd;
+	unsigned int i, slot;
+	__u64 bytes;
+
+	for (slot = 0; slot < LIVE; slot++)
+		fds[slot] = -1;
+	for (i = 0; i < STEPS; i++) {
+		slot = rand_r(&seed) % LIVE;
+		bytes = pages[rand_r(&seed) % ARRAY_SIZE(pages)] * page;
+		if (rand_r(&seed) % 16 == 0)
+			bytes = page_round(heap->size / 8);
+		frames[i] = FRAMES_NONE;
+		if (fds[slot] >= 0) {
+			close(fds[slot]);
+			fds[slot] = -1;
+			continue;
+		}
+		fd = cma_heap_alloc(heap, bytes);
+		if (fd < 0)
+			continue;
+		fds[slot] = fd;
+		frames[i] = importer_frame(&sb, fd);
+	}
+	for (slot = 0; slot < LIVE; slot++)
+		if (fds[slot] >= 0)
+			close(fds[slot]);
+}
+
+/* With a cache each buffer is where it would be without: no new fragments */
+static void test_placement(const struct cma_heap *heap)
+{
+	static __u64 without[STEPS], with[STEPS];
+	unsigned int seed, i;
+	__u64 hits;
 
 	setup(heap);
-	one = alloc_buffer(heap, large);
-	/* What keeps the two apart */
-	keep = alloc_buffer(heap, page);
-	two = alloc_buffer(heap, small);
-	close(one);
-	close(two);
-	knob_expect(heap, "held_bytes", large + small);
-	misses = knob_read(heap, "misses");
-	two = alloc_buffer(heap, small);
-	fd = alloc_buffer(heap, large);
-	knob_expect(heap, "misses", misses);
-	knob_expect(heap, "held_bytes", 0);
+	need_whole_area(heap);
+	hits = knob_read(heap, "hits");
+	for (seed = 1; seed <= 3; seed++) {
+		knob_write(heap, "max_percent", "0");
+		place_buffers(heap, seed, without);
+		knob_write(heap, "max_percent", "100");
+		place_buffers(heap, seed, with);
+		for (i = 0; i < STEPS; i++)
+			if (without[i] != with[i])
+				case_fail("seed %u step %u: frame 0x%llx, without the cache 0x%llx",
+					  seed, i, (unsigned long long)with[i],
+					  (unsigned long long)without[i]);
+	}
+	if (knob_read(heap, "hits") - hits < STEPS / 2)
+		case_fail("only %llu buffers were made of held memory",
+			  (unsigned long long)(knob_read(heap, "hits") - hits));
+}
+
+/* A place of which a part is held: it is had, and the held part came from here */
+static void test_beside(const struct cma_heap *heap)
+{
+	__u64 wanted, frame;
+	int fd;
+
+	setup(heap);
+	need_whole_area(heap);
+	fd = alloc_buffer(heap, MIB);
+	frame = importer_frame(&sb, fd);
 	close(fd);
-	close(two);
-	close(keep);
+	knob_expect(heap, "held_bytes", MIB);
+	wanted = knob_read(heap, "given_back_wanted");
+	fd = alloc_buffer(heap, MIB + page);
+	expect_value("frame", importer_frame(&sb, fd), frame);
+	knob_expect(heap, "held_bytes", 0);
+	knob_expect(heap, "given_back_wanted", wanted + MIB);
+	close(fd);
 }
 
 /*
  * Recycled memory has the alignment that new memory has: a buffer that holds a
- * huge page begins with one. What is in the way goes back to CMA.
+ * huge page begins with one.
  */
 static void test_alignment(const struct cma_heap *heap)
 {
 	const __u64 table = page * (page / 8), frames = table / page;
-	__u64 split;
+	__u64 misses, split;
 	int front, odd, fd;
 
 	setup(heap);
 	need_whole_area(heap);
 	if (heap->size < 8 * table)
 		case_skip(&sb, "the area is too small");
-	/* Held: three huge pages, but for three pages in front and the last one */
+	if (!has_huge_pages())
+		case_skip(&sb, "no huge pages");
+	/* Held: three huge pages, but for three pages in front */
 	fd = alloc_buffer(heap, 3 * table);
 	expect_value("first frame of huge pages, in one",
 		     importer_frame(&sb, fd) % frames, 0);
 	close(fd);
 	front = alloc_buffer(heap, 3 * page);
-	odd = alloc_buffer(heap, page);
-	knob_expect(heap, "held_bytes", 3 * table - 4 * page);
+	if (knob_read(heap, "held_bytes") == 3 * table)
+		case_skip(&sb, "the area does not begin with a huge page");
+	knob_expect(heap, "held_bytes", 3 * table - 3 * page);
+	misses = knob_read(heap, "misses");
 	split = knob_read(heap, "given_back_split");
-	/* Only the middle one suits; of the others the smaller one is cut off */
+	/* The first place that suits is in the middle; both ends stay */
 	fd = alloc_buffer(heap, table);
 	expect_value("first frame of a huge page, in it",
 		     importer_frame(&sb, fd) % frames, 0);
-	knob_expect(heap, "given_back_split", split + table - 3 * page);
-	knob_expect(heap, "held_bytes", table - page);
-	close(fd);
+	knob_expect(heap, "held_bytes", 2 * table - 3 * page);
+	odd = alloc_buffer(heap, MIB - 3 * page);
+	knob_expect(heap, "misses", misses);
+	knob_expect(heap, "given_back_split", split);
 	close(odd);
+	close(fd);
 	close(front);
+	knob_expect(heap, "held_bytes", 3 * table);
 
 	/* Held is only what does not suit, and CMA has what does */
 	knob_write(heap, "max_percent", "0");
@@ -360,6 +425,46 @@ static void test_alignment(const struct cma_heap *heap)
 		     importer_frame(&sb, fd) % frames, 0);
 	close(odd);
 	close(fd);
+}
+
+/*
+ * The list is full, and a buffer comes out of the middle of a piece: of the two
+ * ends the smaller one goes.
+ */
+static void test_split_when_full(const struct cma_heap *heap)
+{
+	enum { PIECES = 128 };
+	const __u64 table = page * (page / 8), frames = table / page;
+	int fds[2 * PIECES], large, front, fd;
+	unsigned int i;
+	__u64 split;
+
+	setup(heap);
+	need_whole_area(heap);
+	if (heap->size < 8 * table)
+		case_skip(&sb, "the area is too small");
+	if (!has_huge_pages())
+		case_skip(&sb, "no huge pages");
+	large = alloc_buffer(heap, 3 * table);
+	for (i = 0; i < 2 * PIECES - 2; i++)
+		fds[i] = alloc_buffer(heap, page);
+	for (i = 1; i < 2 * PIECES - 2; i += 2)
+		close(fds[i]);
+	close(large);
+	front = alloc_buffer(heap, page);
+	if (importer_frame(&sb, front) % frames)
+		case_skip(&sb, "the area does not begin with a huge page");
+	knob_expect(heap, "held_bytes", 3 * table + (PIECES - 2) * page);
+	split = knob_read(heap, "given_back_split");
+	fd = alloc_buffer(heap, table);
+	expect_value("first frame of a huge page, in it",
+		     importer_frame(&sb, fd) % frames, 0);
+	knob_expect(heap, "given_back_split", split + table - page);
+	knob_expect(heap, "held_bytes", table + (PIECES - 1) * page);
+	close(fd);
+	close(front);
+	for (i = 0; i < 2 * PIECES - 2; i += 2)
+		close(fds[i]);
 }
 
 /* Never more than its share is held; the oldest goes first */
@@ -477,6 +582,7 @@ static void test_charged_first(const struct cma_heap *heap)
 	setup(heap);
 	if (!sb.accounting || !heap->region[0])
 		case_skip(&sb, "nothing is charged");
+	need_whole_area(heap);
 	leave_memory(heap, MIB);
 	len = snprintf(text, sizeof(text), "%s %llu\n", heap->region,
 		       (unsigned long long)(4 * page));
@@ -575,6 +681,85 @@ static void test_real_pressure(const struct cma_heap *heap)
 	expect_exit(pid, KSFT_PASS);
 	/* The area is whole again for those whose it is */
 	close(expect_alloc(heap, heap->size, 0));
+}
+
+/*
+ * Fills memory, pins the page that is lowest in the area, and keeps only that one.
+ * Return: its number in the area, whose first frame is @base, or -1.
+ */
+static long pin_lowest_page(const struct cma_heap *heap, __u64 base, int pipe_end)
+{
+	const __u64 bytes = memory_of("MemFree") / 16 * 15 / page * page;
+	const __u64 pages = heap->size / page;
+	struct iovec iov = { .iov_len = page };
+	__u64 at, entry, lowest = pages;
+	char *map;
+	int fd;
+
+	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		case_fail("pagemap: %s", strerror(errno));
+	map = mmap(NULL, bytes, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		   -1, 0);
+	if (map == MAP_FAILED)
+		case_fail("mmap: %s", strerror(errno));
+	for (at = 0; at < bytes; at += page) {
+		store_byte(map + at, 1);
+		if (pread(fd, &entry, sizeof(entry),
+			  (unsigned long)(map + at) / page * 8) != sizeof(entry))
+			case_fail("pagemap: %s", strerror(errno));
+		entry &= (1ULL << 55) - 1;
+		if (entry >= base && entry - base < lowest) {
+			lowest = entry - base;
+			iov.iov_base = map + at;
+		}
+	}
+	close(fd);
+	if (lowest < pages && vmsplice(pipe_end, &iov, 1, 0) != (ssize_t)page)
+		case_fail("vmsplice: %s", strerror(errno));
+	munmap(map, bytes);
+	return lowest < pages ? (long)lowest : -1;
+}
+
+/*
+ * The first place has a page that cannot be migrated: CMA passes over it each
+ * time.  Held memory behind it is used nevertheless.
+ */
+static void test_passed_over(const struct cma_heap *heap)
+{
+	__u64 base, bytes, hits, end;
+	int fd, ends[2];
+	long number;
+
+	setup(heap);
+	need_whole_area(heap);
+	if (memory_of("SwapTotal") || memory_of("MemAvailable") > 2048 * MIB)
+		case_skip(&sb, "too much memory or swap to fill it");
+	fd = expect_alloc(heap, heap->size, 0);
+	base = importer_frame(&sb, fd);
+	close(fd);
+	knob_write(heap, "max_percent", "0");
+	if (pipe(ends))
+		case_fail("pipe: %s", strerror(errno));
+	number = pin_lowest_page(heap, base, ends[1]);
+	if (number < 0 || (number + 16) * page > heap->size / 4)
+		case_skip(&sb, "no page of the area was given to a process");
+	knob_write(heap, "max_percent", "100");
+
+	bytes = (number + 16) * page;
+	fd = alloc_buffer(heap, bytes);
+	if (importer_frame(&sb, fd) <= base + number)
+		case_fail("the page was migrated");
+	close(fd);
+	hits = knob_read(heap, "hits");
+	end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	do {
+		close(alloc_buffer(heap, bytes));
+	} while (knob_read(heap, "hits") == hits && now_ms() < end);
+	if (knob_read(heap, "hits") == hits)
+		case_fail("held memory is not used");
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* What nobody has a use for goes back after a while */
@@ -905,14 +1090,17 @@ static const struct cma_heap_case cases[] = {
 	{ test_reuse,		"reuse" },
 	{ test_zeroed,		"zeroed" },
 	{ test_split_and_merge,	"split_and_merge" },
-	{ test_best_fit,	"best_fit" },
+	{ test_placement,	"placement" },
+	{ test_beside,		"beside" },
 	{ test_alignment,	"alignment" },
+	{ test_split_when_full,	"split_when_full" },
 	{ test_bound,		"bound" },
 	{ test_pieces,		"pieces" },
 	{ test_bad_values,	"bad_values" },
 	{ test_charged_first,	"charged_first" },
 	{ test_pressure,	"pressure" },
 	{ test_real_pressure,	"real_pressure" },
+	{ test_passed_over,	"passed_over" },
 	{ test_idle,		"idle" },
 	{ test_idle_rest,	"idle_rest" },
 	{ test_wanted_by_heap,	"wanted_by_heap" },
