@@ -34,13 +34,13 @@ demo: deps ## the main job on an arm64 board in QEMU, from nothing
 	@ARCH=arm64 vm/initramfs > /dev/null
 	@ARCH=arm64 vm/demo/run
 
-check: deps ## all tests: User Mode Linux, arm64, 32-bit arm
-	@vm/check
+check: deps ## all tests: User Mode Linux, arm64, 32-bit arm (DEBUG=1: on debug kernels)
+	@vm/check $(if $(filter-out 0,$(DEBUG)),debug)
 
 check-fast: deps ## the tests that User Mode Linux can run, seconds once built
 	@vm/check fast
 
-nightly: deps ## hours: KASAN, KCSAN, kmemleak under load, a million generated writes
+nightly: deps ## hours: check DEBUG=1, and a million generated writes
 	@vm/check nightly
 
 kunit: deps ## the controller's unit tests (FILTER=dmem_peak: some of them)
