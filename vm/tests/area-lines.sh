@@ -2,14 +2,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Areas that the kernel accepts and then cannot activate get neither heap nor
-# region, and one line.  On arm64, where a range can lie across two zones.
+# region, and one line.
+#
+#	vm/tests/area-lines.sh		on arm64, where a range can lie across two zones
+#	vm/tests/area-lines.sh arm	what the device tree asks for, on 32-bit arm,
+#					which remaps areas before it knows
 
 set -uo pipefail
 . "$(dirname "$0")/boot-lines.sh"
 
-echo "KTAP version 1"
-echo "1..4"
+arch=${1:-arm64}
+case $arch in
+arm64)	digits=16 pageblock=0x200000 cases=4 ;;
+arm)	digits=8 pageblock=0x400000 cases=1 ;;
+esac
 
+echo "KTAP version 1"
+echo "1..$cases"
+
+two_zones() {
 # RAM from 1 GiB to beyond 4 GiB, where ZONE_DMA32 ends
 boot_case "an area across two zones is not activated" arm64 \
 	"default_cma_region 41943040;display@50000000 41943040;good 4194304;video@58000000 67108864;" \
@@ -27,15 +38,18 @@ cma_carveout: "firm:4M@0x5c000000" left out: not all of it is memory' \
 	'left out' \
 	--append "dmem.tests=show-areas.sh cma_carveout=video@58000000:4M,mine:4M@0x58000000,firm:4M@0x5c000000"
 
+}
+[ $arch = arm ] || two_zones
+
 # Nodes that cannot be areas: one line each, whatever the reason, and one that is
 # too many.  Their heaps and regions are not there, a device that was to have one
 # of them has the default area.
 gone() { printf 'cma_reserved: %s left out: %s; its %s KiB are ordinary memory, devices that point at it are refused it (EINVAL) or use the default area linux,cma' "$1" "$2" "$3"; }
 long=a-name-of-more-than-the-sixty-three-characters-that-an-area-has-room-for
 taken="the name belongs to another heap"
-place() { printf 'its %s 0x%016x is not a multiple of a pageblock, 0x200000' "$1" "$2"; }
+place() { printf "its %s 0x%0${digits}x is not a multiple of a pageblock, $pageblock" "$1" "$2"; }
 devices="lucky 0 area@59800000;orphan -22 linux,cma;"
-boot_case "awkward nodes are left out with a line each" arm64 \
+boot_case "awkward nodes are left out with a line each" $arch \
 	"$(printf 'area@%x 4194304;' $(seq $((0x58400000)) $((0x400000)) $((0x5bc00000))))default_cma_region 41943040;" \
 	"$(printf 'area@%x ' $(seq $((0x58400000)) $((0x400000)) $((0x5bc00000))))default_cma_region linux,cma " \
 "$(gone system_cc_shared "$taken" 4096)
@@ -50,6 +64,7 @@ $(gone reserved "$taken" 4096)" \
 	'left out|^cma: |Reserved memory: (incorrect|unable)' \
 	--dts awkward --append "dmem.modules=dma-heap-consumer-test dmem.tests=show-areas.sh"
 devices=
+[ $arch = arm64 ] || exit $failed
 
 # What was left out is memory like any other: the carveouts' device tree takes the
 # 8 MiB of the firmware and the co-processor away from it, this one nothing.
