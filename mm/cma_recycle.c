@@ -384,13 +384,14 @@ static unsigned long cma_recycle_first_place(struct cma_recycler *recycler,
 			return CMA_RECYCLE_NOWHERE;
 		busy = find_next_andnot_bit(range->bitmap, recycler->held_map,
 					    index + nr_pages, index);
-		if (busy < index + nr_pages)
-			start = busy + 1;
-		else if (page_range_contiguous(pfn_to_page(range->base_pfn + index),
-					       nr_pages))
-			return index;
-		else
-			start = index + mask + 1;
+		if (busy >= index + nr_pages) {
+			/* CMA passes over places that are not one array */
+			if (page_range_contiguous(pfn_to_page(range->base_pfn + index),
+						  nr_pages))
+				return index;
+			busy = index + mask;
+		}
+		start = busy + 1;
 	}
 }
 
