@@ -46,6 +46,22 @@ check "dmemd hears of new slices after systemd was executed again" soon limit_is
 no_dropin later.slice
 systemctl stop later.slice
 
+# ---- dmemctl set --persist ----
+systemctl start stays.slice
+check "dmemctl sets a limit to stay" dmemctl set --persist stays.slice --max "$video=12M" --low "$display=25%"
+check "... in force at once" limit_is stays.slice $((12 * M))
+systemctl stop stays.slice
+check "... gone with the slice" test ! -e $cg/stays.slice
+systemctl start stays.slice
+check "... and there again with it" soon limit_is stays.slice $((12 * M))
+check "... a share of a region as well" soon limit_is stays.slice $((10 * M)) "$display" dmem.low
+check "dmemctl changes one line of what stays" dmemctl set --persist stays.slice --max "$video=13M"
+systemctl restart stays.slice
+check "... that one" soon limit_is stays.slice $((13 * M))
+check "... and no other" soon limit_is stays.slice $((10 * M)) "$display" dmem.low
+systemctl stop stays.slice
+rm -r /etc/systemd/system/stays.slice.d
+
 # the limit of a slice is there before the first process: none of these gets more
 first_moments() {
 	local i
