@@ -2,8 +2,8 @@
 /*
  * CMA heaps' buffers as devices and the kernel see them: in one piece wherever
  * they are mapped, with the same contents for the CPU, the kernel and devices
- * once access was bracketed, and charged for as long as a device has them; and
- * what is left when memory runs out on the way.
+ * once access was bracketed, and charged for as long as a device has them. (What
+ * is left when memory runs out on the way: cma-heap-faults.c.)
  *
  * Needs the importer selftest module. Booted with swiotlb=force devices have
  * memory of their own, and see nothing but what was synced: then the cases also
@@ -344,128 +344,6 @@ static void test_order(const struct cma_heap *heap)
 	importer_expect(importer, "detach", EINVAL);
 }
 
-/* Fault injection */
-
-#define FAILSLAB	"/sys/kernel/debug/failslab/"
-
-static int fail_nth = -1;
-
-static void write_setting(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 && errno == ENOENT)
-		case_skip(&sb, "no fault injection in this kernel");
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		case_fail("%s: %s", path, strerror(errno));
-	close(fd);
-}
-
-static void setup_faults(void)
-{
-	write_setting(FAILSLAB "ignore-gfp-wait", "N");
-	write_setting(FAILSLAB "verbose", "0");
-	fail_nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (fail_nth < 0)
-		case_skip(&sb, "no fault injection in this kernel");
-}
-
-/* From now on the @nth allocation of kernel memory by this process fails */
-static void start_fault(unsigned int nth)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%u", nth);
-	if (pwrite(fail_nth, text, strlen(text), 0) < 0)
-		case_fail("fail-nth: %s", strerror(errno));
-}
-
-/* Whether it has come to that */
-static bool end_fault(void)
-{
-	char text[16] = "";
-	bool done;
-
-	if (pread(fail_nth, text, sizeof(text) - 1, 0) < 0)
-		case_fail("fail-nth: %s", strerror(errno));
-	done = !strtoul(text, NULL, 10);
-	start_fault(0);
-	return done;
-}
-
-/*
- * Whichever allocation of kernel memory fails, a buffer is allocated completely
- * or not at all: ENOMEM, nothing charged, nothing lost. A buffer that goes does
- * so whether there is memory or not.
- */
-static void test_faults_alloc(const struct cma_heap *heap)
-{
-	const __u64 bytes = page_round(heap->size / 8);
-	unsigned int nth, failed = 0;
-	bool injected = true;
-	int fd;
-
-	setup();
-	setup_faults();
-	/* Often enough for the area to be used up, if any of it were lost */
-	for (nth = 1; injected || nth < 20; nth++) {
-		start_fault(nth);
-		fd = cma_heap_alloc(heap, bytes);
-		injected = end_fault();
-		if (fd < 0 && fd != -ENOMEM)
-			case_fail("allocation %u fails: %s", nth, strerror(-fd));
-		if (fd < 0 && !injected)
-			case_fail("nothing failed, but: %s", strerror(-fd));
-		expect_charge(heap, fd < 0 ? 0 : bytes);
-		failed += fd < 0;
-		if (fd < 0)
-			continue;
-		start_fault(nth);
-		close(fd);
-		end_fault();
-		expect_charge(heap, 0);
-	}
-	if (failed < 2)
-		case_fail("%u allocations have failed: nothing was tested",
-			  failed);
-}
-
-/* The same for each step of an importer, which can be repeated */
-static void test_faults_import(const struct cma_heap *heap)
-{
-	static const char * const steps[] = { "attach", "map both", "vmap" };
-	unsigned int nth, s, failed = 0;
-	int fd, importer, ret;
-	bool injected;
-
-	setup();
-	setup_faults();
-	fd = alloc_buffer(heap, 8 * page);
-	importer = importer_open(&sb, devices[1]);
-	importer_number(importer, "import", fd, 0);
-	for (s = 0; s < ARRAY_SIZE(steps); s++) {
-		for (nth = 1, injected = true; injected; nth++) {
-			start_fault(nth);
-			ret = importer_try(importer, "%s", steps[s]);
-			injected = end_fault();
-			if (!ret)
-				break;
-			if (ret == -EOPNOTSUPP)
-				break;
-			if (!injected || ret != -ENOMEM)
-				case_fail("%s, allocation %u fails: %s",
-					  steps[s], nth, strerror(-ret));
-			failed++;
-		}
-	}
-	if (!failed)
-		case_fail("nothing has failed: nothing was tested");
-	importer_expect(importer, "release", 0);
-	expect_charge(heap, 8 * page);
-	close(fd);
-	expect_charge(heap, 0);
-}
-
 static const struct cma_heap_case cases[] = {
 	{ test_one_segment,	"one_segment" },
 	{ test_turns,		"turns" },
@@ -474,8 +352,6 @@ static const struct cma_heap_case cases[] = {
 	{ test_vmap_twice,	"vmap_twice" },
 	{ test_lifetime,	"lifetime" },
 	{ test_order,		"order" },
-	{ test_faults_alloc,	"faults_alloc" },
-	{ test_faults_import,	"faults_import" },
 };
 
 int main(void)

@@ -35,7 +35,6 @@
 #include "lib/repeatable.h"
 
 #define CASE_SECONDS	120
-#define CLASS_DIR	"/sys/class/dma_heap"
 #define DRIVERS_DIR	"/sys/bus/platform/drivers"
 #define TREE_DIR	"/sys/firmware/devicetree/base"
 #define MIB		(1024ULL * 1024)
@@ -51,48 +50,6 @@ static char *own;
 static struct cma_heap_list all;
 
 /* Files */
-
-/* Without the newline at the end; -errno if it cannot be read */
-static int read_line(char *text, size_t size, const char *fmt, ...)
-{
-	char path[PATH_MAX];
-	va_list args;
-	ssize_t len;
-	int fd;
-
-	va_start(args, fmt);
-	vsnprintf(path, sizeof(path), fmt, args);
-	va_end(args);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	len = read(fd, text, size - 1);
-	close(fd);
-	if (len < 0)
-		return -errno;
-	text[len] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	return 0;
-}
-
-/* A number in a file of the heap, with a case that fails if there is none */
-static __u64 heap_number_at(int line, const char *heap, const char *file)
-{
-	char text[64], *end;
-	__u64 value;
-	int ret = read_line(text, sizeof(text), CLASS_DIR "/%s/%s", heap, file);
-
-	if (ret)
-		case_fail_at(__func__, line, "%s/%s: %s", heap, file,
-			     strerror(-ret));
-	value = strtoull(text, &end, 10);
-	if (!*text || *end)
-		case_fail_at(__func__, line, "%s/%s: '%s' is not a number",
-			     heap, file, text);
-	return value;
-}
-
-#define heap_number(heap, file) heap_number_at(__LINE__, heap, file)
 
 static void expect_text_at(int line, const char *what, const char *seen,
 			   const char *want)
@@ -120,7 +77,7 @@ static void expect_heap_text(const char *heap, const char *file,
 	char seen[256] = "(no such file)", what[PATH_MAX];
 
 	snprintf(what, sizeof(what), "%s/%s", heap, file);
-	read_line(seen, sizeof(seen), CLASS_DIR "/%s/%s", heap, file);
+	read_line(seen, sizeof(seen), CMA_HEAP_CLASS_DIR "/%s/%s", heap, file);
 	expect_text(what, seen, want);
 }
 
@@ -129,7 +86,7 @@ static void expect_no_file(const char *heap, const char *file)
 	char path[PATH_MAX];
 	struct stat st;
 
-	snprintf(path, sizeof(path), CLASS_DIR "/%s/%s", heap, file);
+	snprintf(path, sizeof(path), CMA_HEAP_CLASS_DIR "/%s/%s", heap, file);
 	if (!lstat(path, &st))
 		case_fail("%s exists", path);
 }
@@ -260,7 +217,7 @@ static int heap_link(const char *heap, const char *link, char *target)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), CLASS_DIR "/%s/%s", heap, link);
+	snprintf(path, sizeof(path), CMA_HEAP_CLASS_DIR "/%s/%s", heap, link);
 	return realpath(path, target) ? 0 : -errno;
 }
 
@@ -383,7 +340,7 @@ static void test_ioctl(const struct cma_heap *heap)
 		expect_no_file(heap->name, "of_node");
 	}
 
-	snprintf(path, sizeof(path), CLASS_DIR "/%s/consumers", heap->name);
+	snprintf(path, sizeof(path), CMA_HEAP_CLASS_DIR "/%s/consumers", heap->name);
 	list_names(path, want, sizeof(want));
 	sort_names(names, info.consumers_size, seen, sizeof(seen));
 	expect_text("consumers", seen, want);
@@ -916,7 +873,7 @@ static void test_all_heaps(const struct cma_heap *unused __maybe_unused)
 	unsigned int i;
 	char names[TEXT_SIZE], devices[TEXT_SIZE];
 
-	list_names(CLASS_DIR, names, sizeof(names));
+	list_names(CMA_HEAP_CLASS_DIR, names, sizeof(names));
 	list_names(CMA_HEAP_DIR, devices, sizeof(devices));
 	expect_text("heaps in sysfs", names, devices);
 	for (i = 0; i < all.count; i++) {
@@ -1117,14 +1074,14 @@ static unsigned int count_links(const char *heap, const char *device)
 	struct dirent *entry;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), CLASS_DIR "/%s/consumers", heap);
+	snprintf(path, sizeof(path), CMA_HEAP_CLASS_DIR "/%s/consumers", heap);
 	dir = opendir(path);
 	if (!dir)
 		case_fail("%s: %s", path, strerror(errno));
 	for (entry = readdir(dir); entry; entry = readdir(dir)) {
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), CLASS_DIR "/%s/consumers/%s", heap,
+		snprintf(path, sizeof(path), CMA_HEAP_CLASS_DIR "/%s/consumers/%s", heap,
 			 entry->d_name);
 		if (!realpath(path, target))
 			case_fail("%s leads nowhere", path);

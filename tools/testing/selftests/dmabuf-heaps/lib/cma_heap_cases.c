@@ -24,8 +24,9 @@ void cma_heap_run_cases(const char *name, struct dmem_sandbox *sb,
 			unsigned int seconds)
 {
 	char title[CMA_HEAP_NAME_SIZE + 64];
-	unsigned int i, heaps = 0;
+	unsigned int i, heaps = 0, plan = 0;
 	struct cma_heap *heap;
+	bool once;
 	size_t c;
 	int ret;
 
@@ -52,14 +53,24 @@ void cma_heap_run_cases(const char *name, struct dmem_sandbox *sb,
 		ksft_exit_skip("no CMA heap in %s\n", CMA_HEAP_DIR);
 	}
 
-	ksft_set_plan(count * heaps);
 	for (c = 0; c < count; c++) {
+		once = cases[c].once;
+		plan += once ? 1 : heaps;
+	}
+	ksft_set_plan(plan);
+	for (c = 0; c < count; c++) {
+		bool done = false;
+
+		once = cases[c].once;
 		for (i = 0; i < sb->heaps.count; i++) {
 			heap = &sb->heaps.heap[i];
-			if (heap->is_alias)
+			if (heap->is_alias || (done && once))
 				continue;
-			snprintf(title, sizeof(title), "%s:%s", cases[c].name,
-				 heap->name);
+			done = true;
+			snprintf(title, sizeof(title), "%s", cases[c].name);
+			if (!once)
+				snprintf(title, sizeof(title), "%s:%s",
+					 cases[c].name, heap->name);
 			ret = sandbox_run(sb, cases[c].fn, heap, seconds);
 			if (ret == KSFT_SKIP)
 				ksft_test_result_code(ret, title, "%s",

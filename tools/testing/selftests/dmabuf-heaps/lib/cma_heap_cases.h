@@ -11,17 +11,19 @@
  * struct cma_heap_case - a test case
  * @fn:		ends the process where something is not as it should be
  * @name:	of the result, with the heap's
+ * @once:	with the first heap only
  */
 struct cma_heap_case {
 	void (*fn)(const struct cma_heap *heap);
 	const char *name;
+	bool once;
 };
 
 /**
  * cma_heap_run_cases() - the whole of a program's main()
  * @name:	of the program; also of the cgroup that it makes
  * @sb:		set up before the first case
- * @cases:	run in this order, each for all heaps but aliases
+ * @cases:	run in this order, each for all heaps but aliases, or once
  * @count:	how many there are
  * @seconds:	time limit of a case
  */

@@ -70,6 +70,31 @@ static __u64 deadline(void)
 	return now_ms() + CMA_HEAP_DEADLINE * 1000;
 }
 
+/* Files */
+
+/* Without the newline at the end; -errno if it cannot be read */
+int read_line(char *text, size_t size, const char *fmt, ...)
+{
+	char path[PATH_MAX];
+	va_list args;
+	ssize_t len;
+	int fd;
+
+	va_start(args, fmt);
+	vsnprintf(path, sizeof(path), fmt, args);
+	va_end(args);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	len = read(fd, text, size - 1);
+	close(fd);
+	if (len < 0)
+		return -errno;
+	text[len] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return 0;
+}
+
 /* dmem files */
 
 /* The whole text of a file, to be freed by the caller; NULL and errno */
@@ -492,6 +517,25 @@ void expect_exit_at(const char *func, int line, pid_t pid, int want)
 		case_fail_at(func, line,
 			     "child: expected %d, seen %d (exit status, or -signal)",
 			     want, seen);
+}
+
+/* A number in a file of the heap, with a case that fails if there is none */
+__u64 heap_number_at(const char *func, int line, const char *heap,
+		     const char *file)
+{
+	char text[64], *end;
+	__u64 value;
+	int ret = read_line(text, sizeof(text), CMA_HEAP_CLASS_DIR "/%s/%s",
+			    heap, file);
+
+	if (ret)
+		case_fail_at(func, line, "%s/%s: %s", heap, file,
+			     strerror(-ret));
+	value = strtoull(text, &end, 10);
+	if (!*text || *end)
+		case_fail_at(func, line, "%s/%s: '%s' is not a number",
+			     heap, file, text);
+	return value;
 }
 
 /* The sandbox */

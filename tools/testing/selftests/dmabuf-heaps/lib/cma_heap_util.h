@@ -23,6 +23,7 @@
 #include "kselftest.h"
 
 #define CMA_HEAP_DIR		"/dev/dma_heap"
+#define CMA_HEAP_CLASS_DIR	"/sys/class/dma_heap"
 #define CMA_HEAP_DEFAULT	"default_cma_region"
 #define CMA_HEAP_NAME_SIZE	128
 #define CMA_HEAP_MAX_HEAPS	32
@@ -63,6 +64,9 @@ struct cma_heap_list {
 /* Sizes */
 __u64 page_size(void);
 __u64 page_round(__u64 bytes);
+
+/* The first line of a file: 0, or the negative errno */
+int read_line(char *text, size_t size, const char *fmt, ...) __printf(3, 4);
 
 /* Deadlines, on the monotonic clock */
 __u64 now_ms(void);
@@ -148,6 +152,10 @@ void expect_value_at(const char *func, int line, const char *what,
 		     __u64 seen, __u64 want);
 void expect_exit_at(const char *func, int line, pid_t pid, int want);
 
+/* What a file of the heap in sysfs says; the case fails if it is no number */
+__u64 heap_number_at(const char *func, int line, const char *heap,
+		     const char *file);
+
 #define expect_dmem(cgroup, file, heap, want) \
 	expect_dmem_at(__func__, __LINE__, cgroup, file, heap, want)
 #define expect_dmem_soon(cgroup, file, heap, want) \
@@ -158,5 +166,7 @@ void expect_exit_at(const char *func, int line, pid_t pid, int want);
 	expect_value_at(__func__, __LINE__, what, seen, want)
 #define expect_exit(pid, want) \
 	expect_exit_at(__func__, __LINE__, pid, want)
+#define heap_number(heap, file) \
+	heap_number_at(__func__, __LINE__, heap, file)
 
 #endif /* CMA_HEAP_UTIL_H */
