@@ -654,6 +654,12 @@ static void __noreturn use_memory_up(const struct cma_heap *heap, __u64 held)
 		   -1, 0);
 	if (map == MAP_FAILED)
 		case_fail("mmap: %s", strerror(errno));
+	/*
+	 * The page tables first, by reading what is nothing but zeros: they can't
+	 * be in an area, and who needs one more is killed though areas have room.
+	 */
+	for (at = 0; at < bytes; at += page)
+		load_byte(map + at);
 	for (at = 0; at < bytes; at += page) {
 		store_byte(map + at, 1);
 		if (!(at % MIB) && knob_read(heap, "given_back_pressure") > before)
