@@ -12,6 +12,9 @@
  *	copy	reading or writing the caller's memory
  *
  * and slab and page each have a walk of their own, in which copies fail as well.
+ * What tries once more when an object can't be had gets away with it there: in a
+ * third walk all objects fail from some moment on (drought).
+ *
  * After each failure: the errno is a documented one, the usage and what is
  * available are as before, the files show what they showed, no descriptor is
  * taken. A path on which nothing has failed of what must is no path: that fails
@@ -57,6 +60,10 @@
 /* More than any path has */
 #define MAX_SITES	2000
 
+/* A drought begins that many bytes later each time; objects are rarely smaller */
+#define DROUGHT_STEP	128
+#define DROUGHT_TIMES	1000000
+
 #define FAULTS_DIR	"/sys/kernel/debug"
 #define SELFTEST_DIR	"/sys/kernel/debug/dmem_selftest"
 #define SELFTEST_REGION	"dmem_selftest"
@@ -71,6 +78,7 @@ static __u64 page;
 enum fault {
 	SLAB,
 	PAGES,
+	DROUGHT,
 	COPY,
 	NR_FAULTS,
 };
@@ -78,10 +86,14 @@ enum fault {
 static const char * const fault_names[] = {
 	[SLAB] = "slab",
 	[PAGES] = "page",
+	[DROUGHT] = "drought",
 	[COPY] = "copy",
 };
 
 static int fail_nth = -1;
+static int make_it_fail = -1;
+static int drought_space = -1;
+static int drought_times = -1;
 
 static void write_setting(const char *dir, const char *file, const char *text)
 {
@@ -97,6 +109,26 @@ static void write_setting(const char *dir, const char *file, const char *text)
 	close(fd);
 }
 
+static int open_setting(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		case_skip(&sb, "no %s in this kernel", path);
+	if (fd < 0)
+		case_fail("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static void put_number(int fd, unsigned int number)
+{
+	char text[16];
+	int len = sprintf(text, "%u", number);
+
+	if (write(fd, text, len) != len)
+		case_fail("fault injection: %s", strerror(errno));
+}
+
 static void setup_faults(void)
 {
 	/* Not only what does without waiting for memory */
@@ -106,27 +138,27 @@ static void setup_faults(void)
 	write_setting("failslab", "verbose", "0");
 	write_setting("fail_page_alloc", "verbose", "0");
 	write_setting("fail_usercopy", "verbose", "0");
-	fail_nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (fail_nth < 0)
-		case_skip(&sb, "no fail-nth in this kernel");
+	/* For who says so, always, if it is not just one */
+	write_setting("failslab", "task-filter", "Y");
+	write_setting("failslab", "probability", "100");
+	drought_space = open_setting(FAULTS_DIR "/failslab/space", O_WRONLY);
+	drought_times = open_setting(FAULTS_DIR "/failslab/times", O_WRONLY);
+	make_it_fail = open_setting("/proc/self/make-it-fail", O_WRONLY);
+	fail_nth = open_setting("/proc/self/fail-nth", O_RDWR);
 }
 
 /* From now on @fault and COPY can fail */
 static void choose_fault(enum fault fault)
 {
 	/* Only caches that are marked, and none is; only very large ones */
-	write_setting("failslab", "cache-filter", fault == SLAB ? "N" : "Y");
+	write_setting("failslab", "cache-filter", fault == PAGES ? "Y" : "N");
 	write_setting("fail_page_alloc", "min-order", fault == PAGES ? "0" : "99");
 }
 
 /* From now on the @nth of what can fail in this process does */
 static void start_fault(unsigned int nth)
 {
-	char text[16];
-	int len = sprintf(text, "%u", nth);
-
-	if (pwrite(fail_nth, text, len, 0) != len)
-		case_fail("fail-nth: %s", strerror(errno));
+	put_number(fail_nth, nth);
 }
 
 /*
@@ -144,6 +176,25 @@ static bool end_fault(void)
 		if (errno != EFAULT)
 			case_fail("fail-nth: %s", strerror(errno));
 	return len > 0 && !strtoul(text, NULL, 10);
+}
+
+/* From now on objects can be had for as many bytes, and none after that */
+static void start_drought(unsigned int bytes)
+{
+	put_number(drought_times, DROUGHT_TIMES);
+	put_number(drought_space, bytes);
+	put_number(make_it_fail, 1);
+}
+
+/* Whether it has come to that */
+static bool end_drought(void)
+{
+	char text[16];
+
+	put_number(make_it_fail, 0);
+	if (read_line(text, sizeof(text), FAULTS_DIR "/failslab/times"))
+		case_fail("fault injection: no number of times");
+	return strtoul(text, NULL, 10) != DROUGHT_TIMES;
 }
 
 /* Objects */
@@ -321,6 +372,7 @@ static const struct cache *wait_for_growth(const struct caches *before,
  * @end:	after each; gives back what @try has got if it returned 0
  * @want:	what it returns when nothing is made to fail
  * @need:	what must have failed at least once: bits of enum fault
+ * @repeats:	for as long as it takes, so that no drought would end
  */
 struct path {
 	const char *name;
@@ -330,6 +382,7 @@ struct path {
 	void (*end)(int ret);
 	int want;
 	unsigned int need;
+	bool repeats;
 };
 
 /* What walks have seen: failures by kind, and those that nobody noticed */
@@ -360,9 +413,12 @@ static void walk_with(const struct path *path, enum fault fault,
 		if (path->begin)
 			path->begin();
 		fd = lowest_free_fd();
-		start_fault(nth);
+		if (fault == DROUGHT)
+			start_drought(nth * DROUGHT_STEP);
+		else
+			start_fault(nth);
 		ret = path->try();
-		injected = end_fault();
+		injected = fault == DROUGHT ? end_drought() : end_fault();
 
 		if (ret && ret != path->want && ret != -ENOMEM && ret != -EFAULT)
 			case_fail("%s, failure %u (%s): expected ENOMEM or EFAULT, seen %s",
@@ -396,6 +452,8 @@ static void walk_round(const struct path *path, struct walk *walk)
 	memset(walk, 0, sizeof(*walk));
 	walk_with(path, SLAB, walk);
 	walk_with(path, PAGES, walk);
+	if (!path->repeats)
+		walk_with(path, DROUGHT, walk);
 }
 
 static void walk_path(const struct path *path)
@@ -411,9 +469,11 @@ static void walk_path(const struct path *path)
 		setup_objects();
 	}
 	walk_round(path, &walk);
-	ksft_print_msg("%s: failed: %u slab, %u page, %u copy; unnoticed: %u slab, %u page\n",
+	ksft_print_msg("%s: failed: %u slab, %u page, %u copy, %u droughts",
 		       path->name, walk.failed[SLAB], walk.failed[PAGES],
-		       walk.failed[COPY], walk.hidden[SLAB], walk.hidden[PAGES]);
+		       walk.failed[COPY], walk.failed[DROUGHT]);
+	printf("; unnoticed: %u slab, %u page, %u droughts\n", walk.hidden[SLAB],
+	       walk.hidden[PAGES], walk.hidden[DROUGHT]);
 	for (i = 0; i < NR_FAULTS; i++)
 		if (path->need & 1 << i && !walk.failed[i] && !walk.hidden[i])
 			case_fail("%s: no %s has failed: nothing was tested",
@@ -924,6 +984,7 @@ static void test_first_touch(const struct cma_heap *with)
 		.check = check_touch,
 		.end = end_mmap,
 		.need = NEED(PAGES),
+		.repeats = true,
 	};
 
 	setup_map(with);
