@@ -199,7 +199,7 @@ enum dmemcg_event {
  * @rcu: for freeing
  * @all_node: in &dmem_cgroup_region.all_pools
  * @own: what of @usage was charged here and not below, for the selftest
- * @sum: scratch of dmem_cgroup_selftest_tree()
+ * @sum: scratch of dmemcg_show_pools()
  * @sum_min: the same
  * @sum_low: the same
  */
@@ -475,27 +475,13 @@ static void dmemcg_track_charge(struct dmem_cgroup_pool_state *pool, u64 size)
 	pool->own += size;
 }
 
-/**
- * dmem_cgroup_selftest_tree() - show all pools of a region, and check the sums
- * @region: the region
- * @sf: where to
- *
- * A line for each pool, removed cgroups' included, as they are at one moment;
- * then "consistent", or a line for each pool whose usage is not what was charged
- * in it plus its children's usage, or whose protection sums are not its
- * children's.
- *
- * Context: Process context; takes the region's lock for as long as it takes.
- * Return: 0.
- */
-int dmem_cgroup_selftest_tree(struct dmem_cgroup_region *region,
+/* For as long as it takes with the region's lock: all at one moment. */
+static void dmemcg_show_pools(struct dmem_cgroup_region *region,
 			      struct seq_file *sf)
 {
 	struct dmem_cgroup_pool_state *pool;
 	bool consistent = true;
 
-	if (!region)
-		return 0;
 	guard(spinlock_irqsave)(&region->lock);
 
 	list_for_each_entry(pool, &region->all_pools, all_node) {
@@ -528,9 +514,7 @@ int dmem_cgroup_selftest_tree(struct dmem_cgroup_region *region,
 	}
 	if (consistent)
 		seq_puts(sf, "consistent\n");
-	return 0;
 }
-EXPORT_SYMBOL_GPL(dmem_cgroup_selftest_tree);
 #else
 static void dmemcg_track_region(struct dmem_cgroup_region *region) { }
 static void dmemcg_track_pool(struct dmem_cgroup_pool_state *pool) { }
@@ -1278,6 +1262,34 @@ static struct dmem_cgroup_region *dmemcg_region_get(const char *name)
 			return region;
 	return NULL;
 }
+
+#if IS_ENABLED(CONFIG_CGROUP_DMEM_SELFTEST)
+/**
+ * dmem_cgroup_selftest_tree() - show all pools of a region, and check the sums
+ * @name: what the region is called
+ * @sf: where to
+ *
+ * A line for each pool, removed cgroups' included, as they are at one moment;
+ * then "consistent", or a line for each pool whose usage is not what was charged
+ * in it plus its children's usage, or whose protection sums are not its
+ * children's.
+ *
+ * Context: Process context, may sleep; takes the region's lock for as long as
+ * it takes.
+ * Return: 0, -ENODEV if no registered region has the name.
+ */
+int dmem_cgroup_selftest_tree(const char *name, struct seq_file *sf)
+{
+	struct dmem_cgroup_region *region = dmemcg_region_get(name);
+
+	if (!region)
+		return -ENODEV;
+	dmemcg_show_pools(region, sf);
+	dmemcg_region_put(region);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dmem_cgroup_selftest_tree);
+#endif
 
 static int dmemcg_capacity_show(struct seq_file *sf, void *v)
 {

@@ -25,7 +25,10 @@
  *			in the writer's cgroup, in kernel context.  Read: number
  *			of pairs and nanoseconds of the last run.
  *	tree		read: all pools of "dmem_selftest" as they are at one
- *			moment, and whether their sums are right
+ *			moment, and whether their sums are right.  Write the name
+ *			of a region, whoever has registered it, and this open file
+ *			shows that one's; reading fails (ENODEV) while there is
+ *			none of that name.
  *
  * All but "tree" uses only what any driver may call, and works with any kernel
  * that has a dmem controller: to measure one against another, build it as an
@@ -427,13 +430,54 @@ static const struct file_operations selftest_pairs_fops = {
 static int selftest_tree_show(struct seq_file *sf, void *v)
 {
 	guard(rwsem_read)(&selftest_rwsem);
-	return dmem_cgroup_selftest_tree(selftest_region, sf);
+	return dmem_cgroup_selftest_tree(sf->private ?: SELFTEST_NAME, sf);
 }
-DEFINE_SHOW_ATTRIBUTE(selftest_tree);
+
+static int selftest_tree_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, selftest_tree_show, NULL);
+}
+
+/* The name stays with the open file: two readers do not disturb each other. */
+static ssize_t selftest_tree_write(struct file *file, const char __user *buf,
+				   size_t count, loff_t *pos)
+{
+	struct seq_file *sf = file->private_data;
+	char *name;
+
+	if (!count || count > PAGE_SIZE)
+		return -EINVAL;
+	name = memdup_user_nul(buf, count);
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+	name[strcspn(name, "\n")] = '\0';
+
+	guard(mutex)(&sf->lock);
+	kfree(sf->private);
+	sf->private = name;
+	return count;
+}
+
+static int selftest_tree_release(struct inode *inode, struct file *file)
+{
+	struct seq_file *sf = file->private_data;
+
+	kfree(sf->private);
+	return single_release(inode, file);
+}
+
+static const struct file_operations selftest_tree_fops = {
+	.owner = THIS_MODULE,
+	.open = selftest_tree_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = selftest_tree_release,
+	.write = selftest_tree_write,
+};
 
 static void selftest_add_tree(void)
 {
-	debugfs_create_file("tree", 0400, selftest_dir, NULL,
+	debugfs_create_file("tree", 0600, selftest_dir, NULL,
 			    &selftest_tree_fops);
 }
 #else

@@ -6,10 +6,8 @@
 #ifndef _DMEM_SELFTEST_H
 #define _DMEM_SELFTEST_H
 
-struct dmem_cgroup_region;
 struct seq_file;
 
-int dmem_cgroup_selftest_tree(struct dmem_cgroup_region *region,
-			      struct seq_file *sf);
+int dmem_cgroup_selftest_tree(const char *name, struct seq_file *sf);
 
 #endif /* _DMEM_SELFTEST_H */

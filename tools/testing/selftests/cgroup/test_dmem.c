@@ -43,6 +43,7 @@
 #include "kselftest.h"
 #include "cgroup_util.h"
 #include "../dmabuf-heaps/lib/cma_heap_util.h"
+#include "../dmabuf-heaps/lib/fd_passing.h"
 
 #define CASE_SECONDS	60
 
@@ -236,46 +237,12 @@ static void make_sockets(int *sock)
 		case_fail("socketpair: %s", strerror(errno));
 }
 
-static bool send_fd(int sock, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	char byte = 'd';
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-
-	head->cmsg_level = SOL_SOCKET;
-	head->cmsg_type = SCM_RIGHTS;
-	head->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(head), &fd, sizeof(fd));
-	return sendmsg(sock, &msg, MSG_NOSIGNAL) == 1;
-}
-
 static int receive_fd(int sock)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	char byte;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *head;
-	int fd;
+	int fd = fd_receive(sock, 0);
 
-	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) != 1)
-		case_fail("receiving a descriptor: %s", strerror(errno));
-	head = CMSG_FIRSTHDR(&msg);
-	if (!head || head->cmsg_type != SCM_RIGHTS)
-		case_fail("received no descriptor");
-	memcpy(&fd, CMSG_DATA(head), sizeof(fd));
+	if (fd < 0)
+		case_fail("receiving a descriptor: %s", strerror(-fd));
 	return fd;
 }
 
@@ -1456,7 +1423,7 @@ static int send_and_leave(const char *cgroup __maybe_unused, void *arg)
 
 	if (fd < 0)
 		return -fd;
-	return send_fd(sender->sock, fd) ? 0 : 1;
+	return fd_send(sender->sock, fd, 0) ? 1 : 0;
 }
 
 static int send_and_stay(const char *cgroup, void *arg)
@@ -2259,23 +2226,18 @@ static void test_events_leave(const struct cma_heap *heap)
 /* What name_to_handle_at() gives: on 32 bit an inode number is only half of it */
 static __u64 cgroup_id(const char *cgroup)
 {
-	union {
-		struct file_handle handle;
-		char space[sizeof(struct file_handle) + sizeof(__u64)];
-	} u = { .handle.handle_bytes = sizeof(__u64) };
 	struct stat st;
-	int mount_id;
 	__u64 id;
+	int ret;
 
 	if (stat(cgroup, &st))
 		case_fail("%s: %s", cgroup, strerror(errno));
-	if (name_to_handle_at(AT_FDCWD, cgroup, &u.handle, &mount_id, 0)) {
-		if (sizeof(long) < sizeof(id))
-			case_skip(&sb, "name_to_handle_at() gives no cgroup id: %s",
-				  strerror(errno));
+	ret = dmem_cgroup_id(cgroup, &id);
+	if (ret && sizeof(long) < sizeof(id))
+		case_skip(&sb, "name_to_handle_at() gives no cgroup id: %s",
+			  strerror(-ret));
+	if (ret)
 		return st.st_ino;
-	}
-	memcpy(&id, u.handle.f_handle, sizeof(id));
 	if (st.st_ino != (ino_t)id)
 		case_fail("%s: inode %llu, id %llu", cgroup,
 			  (unsigned long long)st.st_ino,

@@ -39,7 +39,10 @@
 #include "kselftest.h"
 #include "cgroup_util.h"
 #include "../dmabuf-heaps/lib/cma_heap_util.h"
+#include "../dmabuf-heaps/lib/dmem_pools.h"
+#include "../dmabuf-heaps/lib/fd_passing.h"
 #include "../dmabuf-heaps/lib/repeatable.h"
+#include "../dmabuf-heaps/lib/shared_number.h"
 
 #define SELFTEST_DIR	"/sys/kernel/debug/dmem_selftest"
 #define SELFTEST_REGION	"dmem_selftest"
@@ -137,10 +140,6 @@ static char *stat_before;
 static unsigned int pools_before;
 static __u64 case_start;
 
-#define load(x)		__atomic_load_n(&(x), __ATOMIC_ACQUIRE)
-#define store(x, v)	__atomic_store_n(&(x), v, __ATOMIC_RELEASE)
-#define count(x)	__atomic_fetch_add(&(x), 1, __ATOMIC_ACQ_REL)
-
 /* Results */
 
 /* One of these errors, or none */
@@ -175,23 +174,7 @@ static void expect_ret_at(const char *func, int line, const char *what,
 
 /* The tree */
 
-/* In a buffer that the next but three calls use again */
-static const char *path(const char *format, ...) __printf(1, 2);
-
-static const char *path(const char *format, ...)
-{
-	static char paths[4][PATH_MAX + 128];
-	static unsigned int next;
-	char *text = paths[next++ % 4];
-	va_list args;
-	int len;
-
-	len = snprintf(text, sizeof(paths[0]), "%s", sb.top);
-	va_start(args, format);
-	vsnprintf(text + len, sizeof(paths[0]) - len, format, args);
-	va_end(args);
-	return text;
-}
+#define path(...) sandbox_path(&sb, __VA_ARGS__)
 
 static const char *mid_path(unsigned int mid)
 {
@@ -203,33 +186,19 @@ static const char *leaf_path(unsigned int leaf)
 	return path("/m%u/l%u", leaf / LEAVES, leaf % LEAVES);
 }
 
-static int make(const char *cgroup)
-{
-	return mkdir(cgroup, 0755) ? -errno : 0;
-}
-
-static int write_text_to(const char *cgroup, const char *file, const char *text)
-{
-	return dmem_write(cgroup, file, text, strlen(text));
-}
-
 static int control(const char *cgroup, const char *change)
 {
-	return write_text_to(cgroup, "cgroup.subtree_control", change);
+	return dmem_write_text(cgroup, "cgroup.subtree_control", change);
 }
 
 static int enter(const char *cgroup)
 {
-	return write_text_to(cgroup, "cgroup.procs", "0");
+	return dmem_write_text(cgroup, "cgroup.procs", "0");
 }
 
 static int set_limit(const char *cgroup, const char *file, __u64 bytes)
 {
-	char text[CMA_HEAP_NAME_SIZE + 64];
-
-	snprintf(text, sizeof(text), "%s %llu\n", heap->region,
-		 (unsigned long long)bytes);
-	return write_text_to(cgroup, file, text);
+	return dmem_set_limit(cgroup, file, heap, bytes);
 }
 
 static void make_tree(void)
@@ -237,23 +206,16 @@ static void make_tree(void)
 	unsigned int i;
 
 	for (i = 0; i < MIDS; i++) {
-		expect_ret("making a cgroup", make(mid_path(i)), 0);
+		expect_ret("making a cgroup", cgroup_make(mid_path(i)), 0);
 		expect_ret("+dmem", control(mid_path(i), "+dmem"), 0);
 	}
 	for (i = 0; i < MIDS * LEAVES; i++)
-		expect_ret("making a cgroup", make(leaf_path(i)), 0);
+		expect_ret("making a cgroup", cgroup_make(leaf_path(i)), 0);
 }
 
 static void remove_soon(const char *cgroup)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
-	int ret;
-
-	/* The last process may be on its way out */
-	do {
-		ret = rmdir(cgroup) ? -errno : 0;
-	} while (ret == -EBUSY && sleep_until(end));
-	allow(cgroup, ret, ENOENT);
+	allow(cgroup, cgroup_remove_soon(cgroup), ENOENT);
 }
 
 static void remove_tree(void)
@@ -271,7 +233,7 @@ static void remove_tree(void)
 static bool has_selftest(void)
 {
 	return !access(SELFTEST_DIR "/hold", W_OK) &&
-	       !access(SELFTEST_DIR "/tree", R_OK);
+	       dmem_pools_visible();
 }
 
 static int selftest_write(const char *file, __u64 value)
@@ -279,7 +241,7 @@ static int selftest_write(const char *file, __u64 value)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	return write_text_to(SELFTEST_DIR, file, text);
+	return dmem_write_text(SELFTEST_DIR, file, text);
 }
 
 static int hold_open(void)
@@ -301,57 +263,13 @@ static int hold_write(int fd, __u64 bytes)
 	return write(fd, text, len) == len ? 0 : -errno;
 }
 
-/*
- * All pools of the region at one moment. Returns how many there are; the sum of
- * what was charged in each is the root's usage.
- */
-static unsigned int check_snapshot(bool limits_hold)
-{
-	unsigned long long id, parent, usage, own, max;
-	__u64 root = 0, sum = 0;
-	unsigned int pools = 0;
-	bool consistent = false;
-	char *text, *line, *rest;
-
-	text = dmem_read_file(SELFTEST_DIR, "tree");
-	if (!text)
-		case_fail("dmem_selftest/tree: %s", strerror(errno));
-	rest = text;
-	while ((line = strsep(&rest, "\n")) && *line) {
-		if (!strcmp(line, "consistent")) {
-			consistent = true;
-			continue;
-		}
-		if (sscanf(line, "cgroup %llu parent %llu usage %llu own %llu max %llu",
-			   &id, &parent, &usage, &own, &max) != 5)
-			case_fail("tree: %s", line);
-		if (limits_hold && usage > max)
-			case_fail("tree: usage above max: %s", line);
-		if (own > usage)
-			case_fail("tree: more own than usage: %s", line);
-		if (strstr(line, " removed") && max != DMEM_MAX)
-			case_fail("tree: a removed cgroup has a limit: %s", line);
-		if (!parent)
-			root += usage;
-		sum += own;
-		pools++;
-	}
-	free(text);
-	if (!consistent)
-		case_fail("tree: not consistent");
-	if (root != sum)
-		case_fail("tree: %llu in the root, %llu charged",
-			  (unsigned long long)root, (unsigned long long)sum);
-	return pools;
-}
-
 static void check_snapshots(struct worker *w __maybe_unused)
 {
 	bool last;
 
 	do {
 		last = load(sh->stop);
-		check_snapshot(sh->limits_hold);
+		dmem_pools_check(heap->region, sh->limits_hold, NULL);
 		count(sh->snapshots);
 		sched_yield();
 	} while (!last);
@@ -388,7 +306,7 @@ static void begin_case(const struct cma_heap *charged, unsigned int regions,
 	/* The pool of top is there from now on */
 	expect_ret("dmem.max", set_limit(sb.top, "dmem.max", DMEM_MAX), 0);
 	if (heap == &selftest)
-		pools_before = check_snapshot(false);
+		pools_before = dmem_pools_check(heap->region, false, NULL);
 }
 
 /* Cgroups are freed, whatever they were charged for */
@@ -412,15 +330,11 @@ static void expect_stat_soon(void)
 /* So are their pools, as soon as nothing is charged there */
 static void expect_pools_soon(void)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
-	unsigned int pools;
+	unsigned int pools = dmem_pools_soon(heap->region, pools_before);
 
-	do {
-		pools = check_snapshot(false);
-	} while (pools != pools_before && sleep_until(end));
 	if (pools == pools_before)
 		return;
-	ksft_print_msg("%s", dmem_read_file(SELFTEST_DIR, "tree"));
+	dmem_pools_print(heap->region);
 	case_fail("pools: expected %u, seen %u", pools_before, pools);
 }
 
@@ -677,52 +591,27 @@ static void do_touch(struct worker *w)
 /* Charges travel to other processes, and are nobody's on the way */
 static void do_give(struct worker *w)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	int *slot = random_slot(w);
-	char byte = 'd';
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
 
 	if (*slot < 0)
 		return;
-	head->cmsg_level = SOL_SOCKET;
-	head->cmsg_type = SCM_RIGHTS;
-	head->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(head), slot, sizeof(int));
 	/* It may be full */
-	if (sendmsg(mailbox[0], &msg, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
-		allow("sendmsg", -errno, EAGAIN, ETOOMANYREFS);
+	allow("sendmsg", fd_send(mailbox[0], *slot, MSG_DONTWAIT), EAGAIN,
+	      ETOOMANYREFS);
 	drop(slot);
 }
 
 static void do_take(struct worker *w)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	int *slot = random_slot(w);
-	char byte;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *head;
+	int fd;
 
 	drop(slot);
-	if (recvmsg(mailbox[1], &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != 1) {
-		allow("recvmsg", -errno, EAGAIN);
-		return;
-	}
-	head = CMSG_FIRSTHDR(&msg);
-	if (head && head->cmsg_type == SCM_RIGHTS)
-		memcpy(slot, CMSG_DATA(head), sizeof(int));
+	fd = fd_receive(mailbox[1], MSG_DONTWAIT);
+	if (fd >= 0)
+		*slot = fd;
+	else
+		allow("recvmsg", fd, EAGAIN);
 }
 
 static void do_move(struct worker *w)
@@ -783,12 +672,12 @@ static void do_limit(struct worker *w)
 	for (i = 0; i < lines; i++)
 		len += random_line(w, names[(first + i) % nr_names],
 				   text + len, sizeof(text) - len);
-	allow_gone(file, write_text_to(random_cgroup(w), file, text));
+	allow_gone(file, dmem_write_text(random_cgroup(w), file, text));
 }
 
 static void do_make(struct worker *w)
 {
-	allow("mkdir", make(leaf_path(random_leaf(w))), EEXIST, ENOENT, ENODEV);
+	allow("mkdir", cgroup_make(leaf_path(random_leaf(w))), EEXIST, ENOENT, ENODEV);
 }
 
 /* Charges that were made there live on */
@@ -912,7 +801,7 @@ static void do_churn(struct worker *w)
 	unsigned int i = random_below(&w->random, ARRAY_SIZE(churn_names));
 
 	allow("dmem_selftest/churn",
-	      write_text_to(SELFTEST_DIR, "churn", churn_names[i]), EAGAIN);
+	      dmem_write_text(SELFTEST_DIR, "churn", churn_names[i]), EAGAIN);
 }
 
 /* The region itself, if nothing of it is charged */
@@ -1018,7 +907,7 @@ static void test_regions(const struct cma_heap *unused __maybe_unused)
 	/* A new one, without a pool but those that are made here */
 	expect_ret("regions", selftest_write("regions", 1), 0);
 	expect_ret("dmem.max", set_limit(sb.top, "dmem.max", DMEM_MAX), 0);
-	pools_before = check_snapshot(false);
+	pools_before = dmem_pools_check(heap->region, false, NULL);
 	end_case();
 
 	for (i = 1; i < nr_names; i++)
@@ -1078,10 +967,10 @@ static void test_heaps(const struct cma_heap *real)
 	make_tree();
 	run_and_kill(heaps_worker);
 
-	expect_ret("making a cgroup", make(path("/fit")), 0);
+	expect_ret("making a cgroup", cgroup_make(path("/fit")), 0);
 	expect_ret("+dmem", control(path("/fit"), "+dmem"), 0);
-	expect_ret("making a cgroup", make(path("/fit/a")), 0);
-	expect_ret("making a cgroup", make(path("/fit/b")), 0);
+	expect_ret("making a cgroup", cgroup_make(path("/fit/a")), 0);
+	expect_ret("making a cgroup", cgroup_make(path("/fit/b")), 0);
 	expect_ret("dmem.max", set_limit(path("/fit"), "dmem.max", 4 * page), 0);
 	store(sh->go, 0);
 	store(sh->stop, 0);
@@ -1471,7 +1360,7 @@ static void own_remove_leaf(struct own_tree *own, unsigned int leaf)
 
 static void own_new_mid(struct own_tree *own)
 {
-	expect_ret("mkdir of m", make(own_mid(own)), 0);
+	expect_ret("mkdir of m", cgroup_make(own_mid(own)), 0);
 	expect_ret("+dmem", control(own_mid(own), "+dmem"), 0);
 	own->mid = new_group;
 	own->enabled = true;
@@ -1587,7 +1476,7 @@ static void own_step(struct own_tree *own)
 	unsigned int action = random_below(&own->w->random, 16);
 
 	if (!own->leaves[leaf].exists) {
-		expect_ret("mkdir of a leaf", make(own_leaf(own, leaf)), 0);
+		expect_ret("mkdir of a leaf", cgroup_make(own_leaf(own, leaf)), 0);
 		own->leaves[leaf] = new_group;
 	} else if (action < 7) {
 		own_charge(own, leaf);
@@ -1681,7 +1570,7 @@ static void reclaim_limit(struct worker *w)
 		snprintf(text, sizeof(text), "%s 0",
 			 churn_names[random_below(&w->random,
 						  ARRAY_SIZE(churn_names))]);
-		allow("dmem.max", write_text_to(path("/r"), "dmem.max", text),
+		allow("dmem.max", dmem_write_text(path("/r"), "dmem.max", text),
 		      ENODEV);
 	}
 }
@@ -1692,7 +1581,7 @@ static void test_reclaim(const struct cma_heap *unused __maybe_unused)
 
 	begin_case(&selftest, 1, 5);
 	reclaims_before = reclaims();
-	expect_ret("making a cgroup", make(path("/r")), 0);
+	expect_ret("making a cgroup", cgroup_make(path("/r")), 0);
 	crew_add(&crew, reclaim_bound);
 	crew_add(&crew, reclaim_bound);
 	crew_add(&crew, reclaim_limit);

@@ -643,29 +643,6 @@ static void test_fuzz(const struct cma_heap *heap)
 
 /* fdinfo */
 
-/* The value of a key, NULL if there is no such line; to be freed */
-static char *fdinfo_value(pid_t pid, int fd, const char *key)
-{
-	char path[64], line[PATH_MAX + 64], *value = NULL;
-	size_t len = strlen(key);
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
-	file = fopen(path, "re");
-	if (!file)
-		case_fail("%s: %s", path, strerror(errno));
-	while (fgets(line, sizeof(line), file)) {
-		if (strncmp(line, key, len) || strncmp(line + len, ":\t", 2))
-			continue;
-		if (value)
-			case_fail("%s: %s comes twice", path, key);
-		line[strcspn(line, "\n")] = '\0';
-		value = strdup(line + len + 2);
-	}
-	fclose(file);
-	return value;
-}
-
 static void expect_fdinfo_at(int line, pid_t pid, int fd, const char *key,
 			     const char *want)
 {
@@ -680,20 +657,14 @@ static void expect_fdinfo_at(int line, pid_t pid, int fd, const char *key,
 #define expect_fdinfo(pid, fd, key, want) \
 	expect_fdinfo_at(__LINE__, pid, fd, key, want)
 
-/* The kernel's number for a cgroup, all 64 bits of it */
 static void cgroup_id_text(const char *cgroup, char *text, size_t size)
 {
-	struct {
-		struct file_handle handle;
-		__u64 id;
-	} id = { .handle.handle_bytes = sizeof(__u64) };
-	__u64 value;
-	int mount;
+	__u64 id;
+	int ret = dmem_cgroup_id(cgroup, &id);
 
-	if (name_to_handle_at(AT_FDCWD, cgroup, &id.handle, &mount, 0))
-		case_fail("%s: no id: %s", cgroup, strerror(errno));
-	memcpy(&value, id.handle.f_handle, sizeof(value));
-	snprintf(text, size, "%llu", (unsigned long long)value);
+	if (ret)
+		case_fail("%s: no id: %s", cgroup, strerror(-ret));
+	snprintf(text, size, "%llu", (unsigned long long)id);
 }
 
 static void need_accounting(const struct cma_heap *heap)

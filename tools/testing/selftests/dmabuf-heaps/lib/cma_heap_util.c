@@ -97,19 +97,13 @@ int read_line(char *text, size_t size, const char *fmt, ...)
 
 /* dmem files */
 
-/* The whole text of a file, to be freed by the caller; NULL and errno */
-char *dmem_read_file(const char *cgroup, const char *file)
+/* The whole text of an open file, to be freed by the caller; NULL and errno */
+char *dmem_read_fd(int fd)
 {
-	char path[PATH_MAX + 128];
 	size_t size = 4096, len = 0;
 	char *text, *more;
 	ssize_t got;
-	int fd, err;
-
-	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
+	int err;
 
 	text = malloc(size);
 	while (text) {
@@ -117,7 +111,6 @@ char *dmem_read_file(const char *cgroup, const char *file)
 		if (got < 0) {
 			err = errno;
 			free(text);
-			close(fd);
 			errno = err;
 			return NULL;
 		}
@@ -132,9 +125,26 @@ char *dmem_read_file(const char *cgroup, const char *file)
 			text = more;
 		}
 	}
-	close(fd);
 	if (text)
 		text[len] = '\0';
+	return text;
+}
+
+/* The same of a file that has a name */
+char *dmem_read_file(const char *cgroup, const char *file)
+{
+	char path[PATH_MAX + 128];
+	char *text;
+	int fd, err;
+
+	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	text = dmem_read_fd(fd);
+	err = errno;
+	close(fd);
+	errno = err;
 	return text;
 }
 
@@ -214,6 +224,60 @@ int dmem_write(const char *cgroup, const char *file, const char *text,
 		ret = -EIO;
 	close(fd);
 	return ret;
+}
+
+int dmem_write_text(const char *cgroup, const char *file, const char *text)
+{
+	return dmem_write(cgroup, file, text, strlen(text));
+}
+
+/* A limit, DMEM_MAX for none, as a number all the same */
+int dmem_set_limit(const char *cgroup, const char *file,
+		   const struct cma_heap *heap, __u64 bytes)
+{
+	char text[sizeof(heap->region) + 32];
+
+	snprintf(text, sizeof(text), "%s %llu\n", heap->region,
+		 (unsigned long long)bytes);
+	return dmem_write_text(cgroup, file, text);
+}
+
+/* What the kernel calls a cgroup, all 64 bits of it: 0, or the negative errno */
+int dmem_cgroup_id(const char *cgroup, __u64 *id)
+{
+	struct {
+		struct file_handle handle;
+		__u64 id;
+	} name = { .handle.handle_bytes = sizeof(__u64) };
+	int mount;
+
+	if (name_to_handle_at(AT_FDCWD, cgroup, &name.handle, &mount, 0))
+		return -errno;
+	memcpy(id, name.handle.f_handle, sizeof(*id));
+	return 0;
+}
+
+/* The value of a key in fdinfo, NULL if there is no such line; to be freed */
+char *fdinfo_value(pid_t pid, int fd, const char *key)
+{
+	char path[64], line[PATH_MAX + 64], *value = NULL;
+	size_t len = strlen(key);
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
+	file = fopen(path, "re");
+	if (!file)
+		case_fail("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), file)) {
+		if (strncmp(line, key, len) || strncmp(line + len, ":\t", 2))
+			continue;
+		if (value)
+			case_fail("%s: %s comes twice", path, key);
+		line[strcspn(line, "\n")] = '\0';
+		value = strdup(line + len + 2);
+	}
+	fclose(file);
+	return value;
 }
 
 /* Heaps */
@@ -562,6 +626,44 @@ static void remove_cgroups(const char *path)
 
 	while (rmdir(path) && errno == EBUSY && sleep_until(end))
 		cg_write(path, "cgroup.kill", "1");
+}
+
+/* In a buffer that the next but three calls use again */
+const char *sandbox_path(const struct dmem_sandbox *sb, const char *format, ...)
+{
+	static char paths[4][sizeof(sb->top) + 64];
+	static unsigned int next;
+	char *text = paths[next++ % ARRAY_SIZE(paths)];
+	va_list args;
+	int len;
+
+	len = snprintf(text, sizeof(paths[0]), "%s", sb->top);
+	va_start(args, format);
+	vsnprintf(text + len, sizeof(paths[0]) - len, format, args);
+	va_end(args);
+	return text;
+}
+
+int cgroup_make(const char *cgroup)
+{
+	return mkdir(cgroup, 0755) ? -errno : 0;
+}
+
+int cgroup_remove(const char *cgroup)
+{
+	return rmdir(cgroup) ? -errno : 0;
+}
+
+/* The last process may be on its way out */
+int cgroup_remove_soon(const char *cgroup)
+{
+	__u64 end = deadline();
+	int ret;
+
+	do {
+		ret = cgroup_remove(cgroup);
+	} while (ret == -EBUSY && sleep_until(end));
+	return ret;
 }
 
 /* The controller is available to the root's children; false with errno */

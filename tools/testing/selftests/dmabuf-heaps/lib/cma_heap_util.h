@@ -87,6 +87,7 @@ unsigned int cma_heap_fill(const struct cma_heap *heap, __u64 chunk,
 void cma_heap_drain(int *fds, unsigned int count);
 
 /* Values of dmem files: 0, or the negative errno */
+char *dmem_read_fd(int fd);
 char *dmem_read_file(const char *cgroup, const char *file);
 int dmem_find_text(const char *all, const char *region, char *text,
 		   size_t size);
@@ -96,6 +97,13 @@ int dmem_read(const char *cgroup, const char *file, const char *region,
 	      __u64 *value);
 int dmem_write(const char *cgroup, const char *file, const char *text,
 	       size_t len);
+int dmem_write_text(const char *cgroup, const char *file, const char *text);
+int dmem_set_limit(const char *cgroup, const char *file,
+		   const struct cma_heap *heap, __u64 bytes);
+int dmem_cgroup_id(const char *cgroup, __u64 *id);
+
+/* What a descriptor says of its file; fails the case where it can't be asked */
+char *fdinfo_value(pid_t pid, int fd, const char *key);
 
 /**
  * struct dmem_sandbox - where test cases run
@@ -126,6 +134,15 @@ int sandbox_run(struct dmem_sandbox *sb,
 		void (*fn)(const struct cma_heap *heap),
 		const struct cma_heap *heap, unsigned int seconds);
 bool sandbox_enable_dmem(const struct dmem_sandbox *sb);
+
+/* A cgroup below the top one */
+const char *sandbox_path(const struct dmem_sandbox *sb, const char *format, ...)
+			 __printf(2, 3);
+
+/* Cgroups: 0, or the negative errno */
+int cgroup_make(const char *cgroup);
+int cgroup_remove(const char *cgroup);
+int cgroup_remove_soon(const char *cgroup);
 
 /* It is known that nobody has any of the region: all of it can be had */
 bool cma_heap_is_free(const struct dmem_sandbox *sb,
