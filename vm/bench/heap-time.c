@@ -175,6 +175,26 @@ static void time_cycle(unsigned long bytes, const char *percent, const char *suf
 	print(what, bytes, least);
 }
 
+/* What any dma-buf of that size costs, made of pages that are just there. */
+static void time_system(unsigned long bytes)
+{
+	uint64_t least = UINT64_MAX;
+	int ours = heap;
+
+	heap = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
+	if (heap < 0)
+		err(1, "/dev/dma_heap/system");
+	for (int round = 0; round < 30; round++) {
+		uint64_t start = now();
+
+		close(allocate(bytes));
+		keep_least(&least, now() - start);
+	}
+	close(heap);
+	heap = ours;
+	print("system", bytes, least);
+}
+
 static void time_import(const char *device, unsigned long bytes, const char *what)
 {
 	uint64_t least = UINT64_MAX;
@@ -256,6 +276,7 @@ int main(int argc, char **argv)
 			time_mapping(sizes[i], "50", "-again");
 			time_cycle(sizes[i], "50", "-again");
 		}
+		time_system(sizes[i]);
 	}
 	if (!access(IMPORTER "coherent", F_OK)) {
 		for (int i = 0; i < 3; i += 2) {
