@@ -116,6 +116,10 @@ enum where {
  * @tail:	value of the last byte of a struct larger than usual
  * @junk:	bytes of the struct that are any
  * @state:	of what makes them
+ * @a:		first of what else it needs, see enum what
+ * @b:		second
+ * @c:		third
+ * @d:		fourth
  */
 struct op {
 	enum what what;
@@ -126,7 +130,10 @@ struct op {
 	unsigned char tail;
 	unsigned int junk;
 	__u32 state;
-	__u64 a, b, c, d;
+	__u64 a;
+	__u64 b;
+	__u64 c;
+	__u64 d;
 };
 
 #ifdef __LP64__
