@@ -1134,7 +1134,9 @@ static struct losses look_for_losses(void)
 		if (!heap->is_default)
 			lost.pages += (heaps[i].available - area_has(heap)) / page;
 		pools = dmem_pools_check(heap->region, false, NULL);
-		lost.pools += pools - heaps[i].pools;
+		/* those of cgroups from before it may have gone meanwhile */
+		if (pools > heaps[i].pools)
+			lost.pools += pools - heaps[i].pools;
 	}
 	return lost;
 }
