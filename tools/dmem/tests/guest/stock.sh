@@ -37,7 +37,7 @@ file /cgroup.subtree_control dmem
 file /gpu/cgroup.subtree_control dmem
 verdict "set: enables the controller on the way down"
 
-run 2 dmemctl set /gpu/app --max no-such-region=1M
+run 1 dmemctl set /gpu/app --max no-such-region=1M
 says "no-such-region" "$region"
 file /gpu/app/dmem.max "^$region 4194304$"
 verdict "set: an unknown region is named, with those that exist"
@@ -63,8 +63,12 @@ run 0 dmemctl run --max $region=1M -- sh -c 'cat /proc/self/cgroup; cat '"$CG"'$
 says "^$region 1048576$"
 verdict "run: limits before the command"
 
+heap-hold system 1M > /dev/null 2>&1 < /dev/null &
+holder=$!
+soon sh -c "dmemctl buffers 2> /dev/null | grep -q heap-hold"
 run 0 dmemctl buffers
-says "does not tell"
+says "1M .*heap-hold\[$holder\]:" "does not tell who is charged"
+kill $holder
 echo 1 > $driver/uncharge
 run 0 dmemctl show
 says "app +0 "
