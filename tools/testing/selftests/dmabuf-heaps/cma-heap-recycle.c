@@ -515,6 +515,22 @@ static void test_bound(const struct cma_heap *heap)
 	expect_charge(heap, 0);
 }
 
+/* What is too much goes from the end, as the next buffer is placed low */
+static void test_from_the_end(const struct cma_heap *heap)
+{
+	__u64 misses;
+	int fd;
+
+	setup(heap);
+	need_whole_area(heap);
+	leave_memory(heap, page_round(heap->size / 4));
+	knob_write(heap, "max_percent", "15");
+	misses = knob_read(heap, "misses");
+	fd = alloc_buffer(heap, page_round(heap->size / 16));
+	knob_expect(heap, "misses", misses);
+	close(fd);
+}
+
 /* A bounded number of pieces is held too: their list is walked each time */
 static void test_pieces(const struct cma_heap *heap)
 {
@@ -1108,6 +1124,7 @@ static const struct cma_heap_case cases[] = {
 	{ test_alignment,	"alignment" },
 	{ test_split_when_full,	"split_when_full" },
 	{ test_bound,		"bound" },
+	{ test_from_the_end,	"from_the_end" },
 	{ test_pieces,		"pieces" },
 	{ test_bad_values,	"bad_values" },
 	{ test_charged_first,	"charged_first" },
