@@ -838,6 +838,8 @@ static void test_idle_rest(const struct cma_heap *heap)
 			close(alloc_buffer(heap, used));
 			usleep(5000);
 		} while (knob_read(heap, "held_bytes") > used && now_ms() < end);
+		/* What is used has not gone with the rest */
+		close(alloc_buffer(heap, used));
 		close(keep);
 		if (now_ms() >= end)
 			case_fail("%llu bytes are still held",
