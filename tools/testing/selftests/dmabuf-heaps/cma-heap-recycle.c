@@ -157,6 +157,16 @@ static void need_whole_area(const struct cma_heap *heap)
 		case_skip(&sb, "others may use this area");
 }
 
+/* So it is, it has room for several huge pages of this size, and they are used */
+static void need_huge_pages(const struct cma_heap *heap, __u64 huge)
+{
+	need_whole_area(heap);
+	if (heap->size < 8 * huge)
+		case_skip(&sb, "the area is too small");
+	if (!has_huge_pages())
+		case_skip(&sb, "no huge pages");
+}
+
 static void expect_zero(int fd, __u64 bytes)
 {
 	char *map = map_buffer_prot(fd, bytes, 0, RW);
@@ -385,11 +395,7 @@ static void test_alignment(const struct cma_heap *heap)
 	int front, odd, fd;
 
 	setup(heap);
-	need_whole_area(heap);
-	if (heap->size < 8 * table)
-		case_skip(&sb, "the area is too small");
-	if (!has_huge_pages())
-		case_skip(&sb, "no huge pages");
+	need_huge_pages(heap, table);
 	/* Held: three huge pages, but for three pages in front */
 	fd = alloc_buffer(heap, 3 * table);
 	expect_value("first frame of huge pages, in one",
@@ -440,11 +446,7 @@ static void test_split_when_full(const struct cma_heap *heap)
 	__u64 split;
 
 	setup(heap);
-	need_whole_area(heap);
-	if (heap->size < 8 * table)
-		case_skip(&sb, "the area is too small");
-	if (!has_huge_pages())
-		case_skip(&sb, "no huge pages");
+	need_huge_pages(heap, table);
 	large = alloc_buffer(heap, 3 * table);
 	for (i = 0; i < 2 * PIECES - 2; i++)
 		fds[i] = alloc_buffer(heap, page);
