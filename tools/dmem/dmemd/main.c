@@ -309,10 +309,10 @@ static char *find_cgroup(struct dmemd *d, const char *unit)
 	return tree_find(&d->apply.root, unit);
 }
 
-static int apply_once(struct dmemd *d, const char *unit)
+/* What there is to know before one unit's limits: DONE, or what to end with. */
+static int prepare(struct dmemd *d, const char *unit)
 {
 	struct dmem_error err;
-	char *cgroup __free_string = NULL;
 
 	if (!unit_type(unit)) {
 		say(LOG_ERR, "'%s' is not a unit that can have limits", unit);
@@ -323,6 +323,17 @@ static int apply_once(struct dmemd *d, const char *unit)
 		say(LOG_ERR, "%s", err.text);
 		return FAILED;
 	}
+	return DONE;
+}
+
+static int apply_once(struct dmemd *d, const char *unit)
+{
+	char *cgroup __free_string = NULL;
+	int status;
+
+	status = prepare(d, unit);
+	if (status != DONE)
+		return status;
 	cgroup = find_cgroup(d, unit);
 	if (!cgroup) {
 		say(LOG_ERR, "%s has no cgroup: is it running?", unit);
@@ -335,18 +346,12 @@ static int show(struct dmemd *d, const char *unit)
 {
 	struct unit_wishes wishes __cleanup(unit_wishes_free) = { 0 };
 	char bytes[DMEM_SIZE_TEXT];
-	struct dmem_error err;
 	size_t bad, i;
+	int status;
 
-	if (!unit_type(unit)) {
-		say(LOG_ERR, "'%s' is not a unit that can have limits", unit);
-		return MISUSED;
-	}
-	load_files(d);
-	if (dmem_regions_read(&d->apply.root, &d->apply.regions, &err)) {
-		say(LOG_ERR, "%s", err.text);
-		return FAILED;
-	}
+	status = prepare(d, unit);
+	if (status != DONE)
+		return status;
 	bad = unit_files_resolve(&d->apply.files, unit, &d->apply.regions, &wishes,
 				 say_now, NULL);
 	for (i = 0; i < wishes.count; i++) {
