@@ -392,37 +392,43 @@ int cma_heap_alloc_whole(const struct cma_heap *heap)
 	return fd;
 }
 
+void cma_heap_drain(int *fds, unsigned int count)
+{
+	while (count--)
+		close(fds[count]);
+}
+
 /*
  * Allocate chunks until there is no room or @max are there; while there are
  * fewer than @wanted, no room is final only after the deadline. Returns how
  * many there are, with errno for what ended it.
+ *
+ * Where a page cannot be moved at the moment, a chunk is placed behind it, and
+ * what it leaves out may be the room of another. So each try starts afresh.
  */
 unsigned int cma_heap_fill(const struct cma_heap *heap, __u64 chunk,
 			   int *fds, unsigned int max, unsigned int wanted)
 {
 	__u64 end = deadline();
-	unsigned int count = 0;
+	unsigned int count;
 	int fd;
 
-	errno = 0;
-	while (count < max) {
-		fd = cma_heap_alloc(heap, chunk);
-		if (fd >= 0) {
-			fds[count++] = fd;
-			continue;
+	for (;;) {
+		errno = 0;
+		for (count = 0; count < max; count++) {
+			fd = cma_heap_alloc(heap, chunk);
+			if (fd < 0)
+				break;
+			fds[count] = fd;
 		}
-		if (fd == -ENOMEM && count < wanted && sleep_until(end))
-			continue;
-		errno = -fd;
-		break;
+		if (count == max)
+			return count;
+		if (fd != -ENOMEM || count >= wanted || !sleep_until(end)) {
+			errno = -fd;
+			return count;
+		}
+		cma_heap_drain(fds, count);
 	}
-	return count;
-}
-
-void cma_heap_drain(int *fds, unsigned int count)
-{
-	while (count--)
-		close(fds[count]);
 }
 
 /*
