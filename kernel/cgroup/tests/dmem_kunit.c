@@ -1264,6 +1264,38 @@ static void test_pool_current(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, pool, dmemcg_test_find(chain[0], other));
 }
 
+/*
+ * Who came by a pool before it left the xarray, but is late: may look at it until
+ * he leaves his RCU section, as far up as he likes, and gets no reference.
+ */
+static void test_pool_late_reader(struct kunit *test)
+{
+	struct dmem_cgroup_region *region = dmemcg_test_register(test, "kunit");
+	struct dmemcg_state *root = dmemcg_test_mkdir(test, NULL);
+	struct dmemcg_state *a = dmemcg_test_mkdir(test, root);
+	struct dmem_cgroup_pool_state *pool, *parent;
+
+	pool = dmemcg_test_charge(test, a, region, 10);
+	KUNIT_ASSERT_NOT_NULL(test, pool);
+	parent = pool->parent;
+	dmemcg_test_rmdir(a);
+	dmemcg_test_rmdir(root);
+	/* what he read from there is what he would read now */
+	KUNIT_ASSERT_EQ(test, xa_err(xa_store(&a->pools, region->id, pool,
+					      GFP_KERNEL)), 0);
+
+	scoped_guard(rcu) {
+		dmemcg_test_uncharge(test, pool, 10);
+		KUNIT_EXPECT_PTR_EQ(test, dmemcg_pool_find(a, region), pool);
+		KUNIT_EXPECT_EQ(test, refcount_read(&pool->ref), 0);
+		KUNIT_EXPECT_PTR_EQ(test, dmemcg_pool_tryget(a, region), NULL);
+		KUNIT_EXPECT_PTR_EQ(test, pool->parent, parent);
+		KUNIT_EXPECT_EQ(test, refcount_read(&parent->ref), 0);
+		KUNIT_EXPECT_EQ(test, parent->usage, 0);
+		xa_erase(&a->pools, region->id);
+	}
+}
+
 static void dmemcg_test_timer(struct timer_list *timer)
 {
 }
@@ -1302,6 +1334,7 @@ static struct kunit_case dmemcg_pools_cases[] = {
 	KUNIT_CASE(test_pool_outlives_both),
 	KUNIT_CASE(test_pool_again),
 	KUNIT_CASE(test_pool_current),
+	KUNIT_CASE(test_pool_late_reader),
 	KUNIT_CASE(test_pool_late_notification),
 	{ }
 };
