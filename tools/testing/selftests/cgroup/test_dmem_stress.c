@@ -1283,6 +1283,62 @@ static void test_fit(const struct cma_heap *unused __maybe_unused)
 }
 
 /*
+ * All want the room that is there for one of them, from two cgroups: never do
+ * two have it, not even for a moment, or the peak would tell. Each refusal
+ * counts once, at the limit.
+ *
+ * top/m0		max 3 GiB
+ * top/m0/l0, l1	ask for 2 GiB
+ */
+#define ROOM_TRIES	8
+
+static void room_worker(struct worker *w)
+{
+	int fd = hold_open(), i, ret;
+
+	expect_ret("cgroup.procs", enter(leaf_path(w->index % 2)), 0);
+	while (next_op()) {
+		for (i = 0; i < ROOM_TRIES; i++) {
+			ret = hold_write(fd, 2 * GIB);
+			allow("charge", ret, EAGAIN);
+			if (ret) {
+				count(sh->refused[w->index]);
+			} else {
+				count(sh->granted);
+				expect_ret("release", hold_write(fd, 0), 0);
+			}
+		}
+	}
+	close(fd);
+}
+
+static void test_room(const struct cma_heap *unused __maybe_unused)
+{
+	struct crew crew = { .count = 0 };
+	__u64 refused = 0;
+	unsigned int i;
+
+	begin_case(&selftest, 1, 15);
+	make_tree();
+	expect_ret("dmem.max", set_limit(path("/m0"), "dmem.max", 3 * GIB), 0);
+	sh->limits_hold = true;
+
+	for (i = 0; i < WORKERS; i++)
+		crew_add(&crew, room_worker);
+	crew_go(&crew);
+	while (crew.alive)
+		crew_watch(&crew);
+	crew_stop(&crew);
+
+	for (i = 0; i < WORKERS; i++)
+		refused += sh->refused[i];
+	expect_dmem(path("/m0"), "dmem.peak", heap, 2 * GIB);
+	expect_max_events(path("/m0"), "dmem.events.local", refused);
+	expect_dmem(path("/m0"), "dmem.current", heap, 0);
+	end_case();
+}
+
+/*
  * Each worker has a cgroup m of its own, with leaves that it makes, removes,
  * limits, charges, and takes the controller from, so that it knows the result
  * of everything it does, however busy the rest of the tree is: what is charged
@@ -1605,6 +1661,7 @@ static const struct {
 	{ test_tree,		"stress_tree",		false },
 	{ test_limits_hold,	"stress_limits_hold",	false },
 	{ test_fit,		"stress_fit",		false },
+	{ test_room,		"stress_room",		false },
 	{ test_regions,		"stress_regions",	false },
 	{ test_reclaim,		"stress_reclaim",	false },
 	{ test_cgroups,		"stress_cgroups",	false },
