@@ -44,6 +44,7 @@
 #include "cgroup_util.h"
 #include "../dmabuf-heaps/lib/cma_heap_util.h"
 #include "../dmabuf-heaps/lib/fd_passing.h"
+#include "../dmabuf-heaps/lib/repeatable.h"
 
 #define CASE_SECONDS	60
 
@@ -244,15 +245,6 @@ static int receive_fd(int sock)
 	if (fd < 0)
 		case_fail("receiving a descriptor: %s", strerror(-fd));
 	return fd;
-}
-
-/* Xorshift: the same numbers for the same seed everywhere */
-static __u32 random_next(__u32 *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 17;
-	*state ^= *state << 5;
-	return *state;
 }
 
 /* Interface files */
@@ -873,7 +865,7 @@ static void test_exact_fit(const struct cma_heap *heap)
 		loud[i] = (struct fit_loud){ fit, i };
 		pids[i] = spawn(louds[i], ask_too_much, &loud[i]);
 	}
-	end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	end = deadline();
 	for (i = 0; i < FIT_LOUD; i++)
 		while (!__atomic_load_n(&fit->refused[i], __ATOMIC_RELAXED))
 			if (!sleep_until(end))
@@ -1469,7 +1461,7 @@ static void wait_for_message(int sock)
 {
 	struct pollfd wait = { .fd = sock, .events = POLLIN };
 
-	if (poll(&wait, 1, CMA_HEAP_DEADLINE * 1000) != 1)
+	if (poll(&wait, 1, patience()) != 1)
 		case_fail("no message from the sender");
 }
 
@@ -1538,7 +1530,7 @@ static void test_mmap(const struct cma_heap *heap)
 static void expect_stat_soon_at(const char *func, int line, const char *cgroup,
 				const char *key, long want)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 	long seen;
 
 	do {
@@ -1981,7 +1973,7 @@ static void check_wakes(const struct cma_heap *heap, char **levels,
 {
 	static const char * const files[] = { "dmem.events", "dmem.events.local" };
 	struct watched watched[2 * 4];
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 	int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	size_t i, n = 0;
 
@@ -2010,9 +2002,9 @@ static void check_wakes(const struct cma_heap *heap, char **levels,
 	refused_in(levels[0], heap, 2 * page, ENOSPC);
 	for (i = 0; i < n; i++) {
 		struct watched *one = &watched[i];
-		int patience = one->wakes ? CMA_HEAP_DEADLINE * 1000 : 0;
+		int wait = one->wakes ? patience() : 0;
 
-		if (has_changed(one, patience) != one->wakes)
+		if (has_changed(one, wait) != one->wakes)
 			case_fail("limit of %s: %s/%s: poll: expected %d, seen %d",
 				  levels[refuser], one->cgroup, one->file,
 				  one->wakes, !one->wakes);
@@ -2084,9 +2076,8 @@ static unsigned int read_when_woken(const struct cma_heap *heap, int inotify,
 
 	while (seen != total) {
 		bool woken = inotify < 0 ?
-			has_changed(watched, CMA_HEAP_DEADLINE * 1000) :
-			take_modified(inotify, watched, 1,
-				      CMA_HEAP_DEADLINE * 1000);
+			has_changed(watched, patience()) :
+			take_modified(inotify, watched, 1, patience());
 
 		if (!woken)
 			case_fail("%s/%s: woken %u times, expected %llu refusals, last seen %llu",
@@ -2192,7 +2183,7 @@ static void test_events_leave(const struct cma_heap *heap)
 		fd = open_events(a, "dmem.events");
 		if (cg_enter(b, pid))
 			case_fail("moving a process to %s", b);
-		end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+		end = deadline();
 		while (!refusals_in(fd, heap))
 			if (now_ms() > end)
 				case_fail("nothing was refused in %s", b);
@@ -2765,8 +2756,7 @@ static int allocate_until_killed(const char *cgroup __maybe_unused, void *arg)
 static void test_killed(const struct cma_heap *heap)
 {
 	enum { ALIVE = 5, KILLED = 50, CHUNKS = 16, MAX_CHUNKS = 32 };
-	const char *given = getenv("DMEM_TEST_SEED");
-	__u32 seed = given ? strtoul(given, NULL, 0) : (__u32)(time(NULL) ^ getpid());
+	__u32 state = repeatable_seed();
 	bool whole = cma_heap_is_free(&sb, heap);
 	__u64 chunk = page_round(heap->size / CHUNKS);
 	char *a = create(sb.top, "a");
@@ -2774,10 +2764,7 @@ static void test_killed(const struct cma_heap *heap)
 	unsigned int count, i, victim;
 	pid_t alive[ALIVE] = { 0 };
 	int fds[MAX_CHUNKS], fd;
-	__u32 state;
 
-	/* Zero is where xorshift never leaves from */
-	state = seed ?: 1;
 	ksft_print_msg("%s: DMEM_TEST_SEED=%u\n", heap->name, state);
 
 	count = cma_heap_fill(heap, chunk, fds, MAX_CHUNKS, 0);
@@ -2847,7 +2834,7 @@ static bool others_use_v2(void)
 
 static void mount_v1(void)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 	int ret;
 
 	/* Removed cgroups hold the controller in v2 until they are freed */
@@ -2881,7 +2868,7 @@ static int count_v1_cgroups(void)
  */
 static void unmount_v1(const char *a, const char *b)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 
 	rmdir(b);
 	rmdir(a);

@@ -482,7 +482,7 @@ static __s64 slab(const struct user *user)
 
 static void wait_for_dying(const struct user *user)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 
 	while (cg_read_key_long(user->root, "cgroup.stat",
 				"nr_dying_descendants "))

@@ -312,7 +312,7 @@ static void begin_case(const struct cma_heap *charged, unsigned int regions,
 /* Cgroups are freed, whatever they were charged for */
 static void expect_stat_soon(void)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 	char *text = NULL;
 	bool same;
 

@@ -331,7 +331,7 @@ static const struct cache *find_growth(const struct caches *before,
 static void count_settled(struct caches *caches)
 {
 	static struct caches now;
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 	unsigned int still = 0;
 	unsigned long had;
 
@@ -538,7 +538,7 @@ static void make_groups(void)
 
 static void remove_group(const char *path)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 
 	while (rmdir(path))
 		if (errno != EBUSY || !sleep_until(end))

@@ -878,7 +878,7 @@ static void read_available(__u64 *available)
 
 static void expect_available(const __u64 *before)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 	__u64 now[CMA_HEAP_MAX_HEAPS];
 	unsigned int i;
 

@@ -105,7 +105,7 @@ static void knob_expect_soon_at(const char *func, int line,
 				const struct cma_heap *heap, const char *knob,
 				__u64 want)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 
 	while (knob_read(heap, knob) != want)
 		if (!sleep_until(end))
@@ -783,7 +783,7 @@ static void test_passed_over(const struct cma_heap *heap)
 		case_fail("the page was migrated");
 	close(fd);
 	hits = knob_read(heap, "hits");
-	end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	end = deadline();
 	do {
 		close(alloc_buffer(heap, bytes));
 	} while (knob_read(heap, "hits") == hits && now_ms() < end);
@@ -834,7 +834,7 @@ static void test_idle_rest(const struct cma_heap *heap)
 		close(two);
 		knob_write(heap, "idle_ms", "200");
 		misses = knob_read(heap, "misses");
-		end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+		end = deadline();
 		/* Nearly always it is in the cache: seen there, and not idle */
 		do {
 			close(alloc_buffer(heap, used));

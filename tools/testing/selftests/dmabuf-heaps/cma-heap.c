@@ -600,7 +600,7 @@ static void leave_dirty(const struct cma_heap *heap, __u64 chunk,
 		expect_exit(pid, KSFT_PASS);
 		return;
 	}
-	alarm(CASE_SECONDS);
+	alarm(CASE_SECONDS * slowness());
 	count = fill_part(heap, chunk, fds, max);
 	while (count--)
 		memset(map_buffer(fds[count], chunk, 0), byte, chunk);

@@ -184,7 +184,7 @@ static void expect_as_before(const struct cma_heap *heap, const char *what,
 			     const struct state *before)
 {
 	const long long each = (long long)half * done;
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 	enum number number;
 	struct state after;
 	bool same;

@@ -959,7 +959,7 @@ static bool heap_is_right(unsigned int which, bool tell)
 /* All wait: who has what does not change, but a last put may be on its way */
 static void expect_exact(void)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 	unsigned int i;
 	bool right, last;
 
@@ -1179,7 +1179,7 @@ static void print_summary(const struct losses *lost)
 
 static void end_load(void)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 	struct losses lost;
 	unsigned int i;
 

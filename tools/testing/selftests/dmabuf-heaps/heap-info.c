@@ -184,7 +184,7 @@ static void test_sysfs(const struct cma_heap *heap)
 static void test_available(const struct cma_heap *heap)
 {
 	__u64 before, size = heap_number(heap->name, "size");
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 	int fd, other;
 
 	if (heap->is_default)
@@ -694,7 +694,7 @@ static char *make_cgroup(const char *parent, const char *name)
 /* Leave the sandbox's cgroup as it was, with this process elsewhere */
 static void remove_cgroup(const char *cgroup)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 
 	while (rmdir(cgroup))
 		if (errno != EBUSY || !sleep_until(end))

@@ -31,7 +31,7 @@
 /* The value of a limit that a dmem file shows as "max" */
 #define DMEM_MAX		UINT64_MAX
 
-/* How long something that need not happen at once may take, in seconds */
+/* Of deadline(), in seconds, where the kernel is not slow */
 #define CMA_HEAP_DEADLINE	10
 
 /**
@@ -70,6 +70,9 @@ int read_line(char *text, size_t size, const char *fmt, ...) __printf(3, 4);
 
 /* Deadlines, on the monotonic clock */
 __u64 now_ms(void);
+unsigned int slowness(void);
+int patience(void);
+__u64 deadline(void);
 bool sleep_until(__u64 deadline_ms);
 
 /* Heaps; @cgroup_root is NULL where nothing is charged */
@@ -115,7 +118,7 @@ char *fdinfo_value(pid_t pid, int fd, const char *key);
  *		controller enabled for the children it creates there
  * @reason:	why the last case was skipped
  * @was_enabled: the root had the controller enabled already
- * @patience:	seconds that usage may take to come back after a case
+ * @patience:	milliseconds that usage may take to come back after a case
  */
 struct dmem_sandbox {
 	struct cma_heap_list heaps;

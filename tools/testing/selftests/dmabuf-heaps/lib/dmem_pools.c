@@ -104,7 +104,7 @@ unsigned int dmem_pools_check(const char *region, bool limits_hold,
 
 unsigned int dmem_pools_soon(const char *region, unsigned int want)
 {
-	__u64 end = now_ms() + CMA_HEAP_DEADLINE * 1000;
+	__u64 end = deadline();
 	unsigned int count;
 
 	do {
