@@ -15,8 +15,8 @@
  *
  * A consumer has the attributes "given", 0 or the error with which the first
  * region was refused, and "area", the CMA area that the DMA API takes memory for
- * the device from; and, where there is DRM, a device node in /dev/dri that can
- * do nothing.
+ * the device from; and device nodes that can say what they are, no more: one in
+ * /dev/dri where there is DRM, and a /dev/videoN where there is V4L2.
  *
  * Locking: none, the driver core does not bind and unbind a device at a time.
  */
@@ -32,6 +32,10 @@
 #include <linux/of_reserved_mem.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
+#include <linux/string.h>
+#include <media/v4l2-dev.h>
+#include <media/v4l2-device.h>
+#include <media/v4l2-ioctl.h>
 
 #define HEAP_TEST_MAX_PORTS	4
 
@@ -41,12 +45,14 @@
  * @forgets: gives nothing back
  * @ports: devices for the other regions
  * @drm: its device node, or NULL
+ * @video: another one, or NULL
  */
 struct heap_test_consumer {
 	int given;
 	bool forgets;
 	struct device *ports[HEAP_TEST_MAX_PORTS];
 	struct drm_device *drm;
+	struct heap_test_video *video;
 };
 
 static ssize_t given_show(struct device *dev, struct device_attribute *attr,
@@ -137,7 +143,7 @@ static int heap_test_add_ports(struct heap_test_consumer *consumer,
 	return 0;
 }
 
-/* -- a device node --------------------------------------------------------- */
+/* -- a device node of DRM --------------------------------------------------- */
 
 #if IS_REACHABLE(CONFIG_DRM)
 static const struct file_operations heap_test_drm_fops = {
@@ -184,6 +190,92 @@ static struct drm_device *heap_test_add_drm(struct device *dev)
 static void heap_test_remove_drm(struct drm_device *drm) { }
 #endif
 
+/* -- a device node of V4L2 -------------------------------------------------- */
+
+#if IS_REACHABLE(CONFIG_VIDEO_DEV)
+/**
+ * struct heap_test_video - a device node; freed when it is not open any more
+ * @v4l2: what V4L2 knows the device as
+ * @node: /dev/videoN
+ */
+struct heap_test_video {
+	struct v4l2_device v4l2;
+	struct video_device node;
+};
+
+static int heap_test_querycap(struct file *file, void *priv,
+			      struct v4l2_capability *cap)
+{
+	strscpy(cap->driver, "dma-heap-test");
+	strscpy(cap->card, "a device with memory of its own");
+	return 0;
+}
+
+static const struct v4l2_ioctl_ops heap_test_video_ioctls = {
+	.vidioc_querycap = heap_test_querycap,
+};
+
+static const struct v4l2_file_operations heap_test_video_fops = {
+	.owner = THIS_MODULE,
+	.open = v4l2_fh_open,
+	.release = v4l2_fh_release,
+	.unlocked_ioctl = video_ioctl2,
+};
+
+/* The driver has let go, and so has everybody who had the node open. */
+static void heap_test_release_video(struct v4l2_device *v4l2)
+{
+	struct heap_test_video *video;
+
+	video = container_of(v4l2, struct heap_test_video, v4l2);
+	v4l2_device_unregister(v4l2);
+	kfree(video);
+}
+
+static struct heap_test_video *heap_test_add_video(struct device *dev)
+{
+	struct heap_test_video *video = kzalloc_obj(*video);
+	int err;
+
+	if (!video)
+		return ERR_PTR(-ENOMEM);
+	err = v4l2_device_register(dev, &video->v4l2);
+	if (err) {
+		kfree(video);
+		return ERR_PTR(err);
+	}
+	video->v4l2.release = heap_test_release_video;
+
+	strscpy(video->node.name, "dma-heap-test");
+	video->node.v4l2_dev = &video->v4l2;
+	video->node.fops = &heap_test_video_fops;
+	video->node.ioctl_ops = &heap_test_video_ioctls;
+	video->node.release = video_device_release_empty;
+	video->node.vfl_dir = VFL_DIR_M2M;
+	video->node.device_caps = V4L2_CAP_VIDEO_M2M | V4L2_CAP_STREAMING;
+	err = video_register_device(&video->node, VFL_TYPE_VIDEO, -1);
+	if (err) {
+		v4l2_device_put(&video->v4l2);
+		return ERR_PTR(err);
+	}
+	return video;
+}
+
+static void heap_test_remove_video(struct heap_test_video *video)
+{
+	video_unregister_device(&video->node);
+	v4l2_device_disconnect(&video->v4l2);
+	v4l2_device_put(&video->v4l2);
+}
+#else
+static struct heap_test_video *heap_test_add_video(struct device *dev)
+{
+	return NULL;
+}
+
+static void heap_test_remove_video(struct heap_test_video *video) { }
+#endif
+
 /* -- drivers --------------------------------------------------------------- */
 
 static int heap_test_consumer_probe(struct platform_device *pdev)
@@ -209,8 +301,15 @@ static int heap_test_consumer_probe(struct platform_device *pdev)
 		err = PTR_ERR(consumer->drm);
 		goto err_ports;
 	}
+	consumer->video = heap_test_add_video(dev);
+	if (IS_ERR(consumer->video)) {
+		err = PTR_ERR(consumer->video);
+		goto err_drm;
+	}
 	return 0;
 
+err_drm:
+	heap_test_remove_drm(consumer->drm);
 err_ports:
 	heap_test_remove_ports(consumer);
 err_release:
@@ -222,6 +321,7 @@ static void heap_test_consumer_remove(struct platform_device *pdev)
 {
 	struct heap_test_consumer *consumer = platform_get_drvdata(pdev);
 
+	heap_test_remove_video(consumer->video);
 	heap_test_remove_drm(consumer->drm);
 	heap_test_remove_ports(consumer);
 	if (!consumer->forgets)

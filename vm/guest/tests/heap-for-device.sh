@@ -6,13 +6,18 @@
 # of dma-heap-consumer-test.c in vm/dts/carveouts.dtso.
 
 echo "KTAP version 1"
-echo "1..11"
+echo "1..13"
 root=/sys/fs/cgroup
 n=0
 
 # node DEVICE: what it has in /dev/dri
 node() {
 	echo /dev/dri/$(ls "/sys/bus/platform/devices/heap-test:$1/drm" | grep card)
+}
+
+# video DEVICE: its /dev/videoN
+video() {
+	echo /dev/$(ls "/sys/bus/platform/devices/heap-test:$1/video4linux")
 }
 
 # check NAME EXPECTED ARGUMENTS...: what the program says in cgroup $group
@@ -41,6 +46,8 @@ limit() { echo "cma/$2 $3" > "$1/dmem.max"; }
 check "one heap" "video@58000000: 1048576 bytes (0)" "$(node codec)" 1M
 check "another device, another heap" "display@50000000: 4096 bytes (0)" \
 	"$(node display-engine)" 1
+check "a V4L2 device" "video@58000000: 1048576 bytes (0)" "$(video codec)" 1M
+check "another one" "display@50000000: 4096 bytes (0)" "$(video display-engine)" 1
 check "several heaps: the one with the most room" \
 	"video@58000000: 2097152 bytes (0)" "$(node camera)" 2M
 
