@@ -667,6 +667,7 @@ void cma_recycle_begin(struct cma *cma, struct cma_recycle_want *want)
 	want->waiting = false;
 	want->given_back = recycler ? READ_ONCE(recycler->given_back) : 0;
 }
+EXPORT_SYMBOL_FOR_MODULES(cma_recycle_begin, "cma_recycle_selftest");
 
 /**
  * cma_recycle_again() - whether to repeat a search for free memory in an area
@@ -701,6 +702,7 @@ bool cma_recycle_again(struct cma *cma, struct cma_recycle_want *want,
 	recycler->waiting++;
 	return true;
 }
+EXPORT_SYMBOL_FOR_MODULES(cma_recycle_again, "cma_recycle_selftest");
 
 /* -- going back by itself ------------------------------------------------- */
 

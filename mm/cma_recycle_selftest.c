@@ -8,10 +8,13 @@
  *	cma	write "<area> <bytes>": cma_alloc() of that much
  *	dma	the same through the DMA API, as a driver whose device has the area
  *		for its memory-region does
+ *	search	the same: cma_alloc() as far as it has looked once, has found
+ *		nothing, and is about to look again
  *
  * An open file has one allocation, which is freed when the file is closed.  Fails
- * as the allocation does; -ENODEV without such an area.  The DMA API takes other
- * memory where the area has none: look at the area's numbers.
+ * as the allocation does (ENODATA where there is no reason to look again);
+ * -ENODEV without such an area.  The DMA API takes other memory where the area
+ * has none: look at the area's numbers.
  *
  * Locking: none of its own.  Users of one open file take turns, or one of them
  * finds it occupied: holder->busy.
@@ -20,6 +23,7 @@
 #include <linux/atomic.h>
 #include <linux/cma.h>
 #include <linux/cma_dmem.h>
+#include <linux/cma_recycle.h>
 #include <linux/debugfs.h>
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
@@ -39,6 +43,8 @@
  * @device: NULL, or who the DMA API gave memory to
  * @vaddr: that memory
  * @handle: its address for the device
+ * @searching: @want is that of a search under way
+ * @want: see cma_recycle_begin()
  * @busy: there is, or is about to be, an allocation
  */
 struct holder {
@@ -48,7 +54,15 @@ struct holder {
 	struct platform_device *device;
 	void *vaddr;
 	dma_addr_t handle;
+	bool searching;
+	struct cma_recycle_want want;
 	atomic_t busy;
+};
+
+enum holder_kind {
+	HOLDER_CMA,
+	HOLDER_DMA,
+	HOLDER_SEARCH,
 };
 
 static struct dentry *selftest_dir;
@@ -93,10 +107,18 @@ static int holder_dma(struct holder *holder)
 }
 #endif
 
+static int holder_search(struct holder *holder)
+{
+	cma_recycle_begin(holder->area->cma, &holder->want);
+	holder->searching = cma_recycle_again(holder->area->cma, &holder->want,
+					      NULL);
+	return holder->searching ? 0 : -ENODATA;
+}
+
 static ssize_t holder_write(struct file *file, const char __user *buf,
 			    size_t count, loff_t *pos)
 {
-	bool dma = debugfs_get_aux_num(file);
+	enum holder_kind kind = debugfs_get_aux_num(file);
 	struct holder *holder = file->private_data;
 	const struct cma_dmem_area *area;
 	unsigned long long bytes;
@@ -124,7 +146,17 @@ static ssize_t holder_write(struct file *file, const char __user *buf,
 		return -EBUSY;
 	holder->area = area;
 	holder->nr_pages = PAGE_ALIGN(bytes) >> PAGE_SHIFT;
-	err = dma ? holder_dma(holder) : holder_cma(holder);
+	switch (kind) {
+	case HOLDER_CMA:
+		err = holder_cma(holder);
+		break;
+	case HOLDER_DMA:
+		err = holder_dma(holder);
+		break;
+	case HOLDER_SEARCH:
+		err = holder_search(holder);
+		break;
+	}
 	if (err)
 		atomic_set(&holder->busy, 0);
 	return err ?: count;
@@ -148,6 +180,8 @@ static int holder_release(struct inode *inode, struct file *file)
 				  holder->handle);
 		platform_device_unregister(holder->device);
 	}
+	if (holder->searching)
+		cma_recycle_again(holder->area->cma, &holder->want, NULL);
 	kfree(holder);
 	return 0;
 }
@@ -162,10 +196,12 @@ static const struct file_operations holder_fops = {
 static int __init selftest_init(void)
 {
 	selftest_dir = debugfs_create_dir("cma_recycle_selftest", NULL);
-	debugfs_create_file_aux_num("cma", 0200, selftest_dir, NULL, 0,
-				    &holder_fops);
-	debugfs_create_file_aux_num("dma", 0200, selftest_dir, NULL, 1,
-				    &holder_fops);
+	debugfs_create_file_aux_num("cma", 0200, selftest_dir, NULL,
+				    HOLDER_CMA, &holder_fops);
+	debugfs_create_file_aux_num("dma", 0200, selftest_dir, NULL,
+				    HOLDER_DMA, &holder_fops);
+	debugfs_create_file_aux_num("search", 0200, selftest_dir, NULL,
+				    HOLDER_SEARCH, &holder_fops);
 	return 0;
 }
 module_init(selftest_init);

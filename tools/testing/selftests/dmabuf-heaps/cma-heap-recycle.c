@@ -812,6 +812,27 @@ static void test_idle(const struct cma_heap *heap)
 }
 
 /*
+ * All that was idle goes at once, though it is given back in parts: nothing
+ * waits for another idle time, which does not come here.
+ */
+static void test_idle_parts(const struct cma_heap *heap)
+{
+	const __u64 bytes = 48 * MIB;
+	__u64 end = deadline();
+
+	setup(heap);
+	if (heap->size < bytes + 8 * MIB)
+		case_skip(&sb, "the area is too small for several parts");
+	leave_memory(heap, bytes);
+	knob_write(heap, "idle_ms", "500");
+	while (knob_read(heap, "held_bytes") == bytes)
+		if (now_ms() > end)
+			case_fail("nothing is given back");
+	knob_write(heap, "idle_ms", NEVER_MS);
+	knob_expect_soon(heap, "held_bytes", 0);
+}
+
+/*
  * What is in use all the time does not go, though it is in the cache in between,
  * while the rest does. Where the test does not get to run for as long as that
  * takes, memory does lie idle: try again.
@@ -935,7 +956,32 @@ static void test_wanted_by_heap(const struct cma_heap *heap)
 	close(fd);
 }
 
-/* So it can by somebody who does not know of the cache */
+/*
+ * Nothing is held while somebody who has found no room looks again: what is freed
+ * meanwhile is for him.
+ */
+static void test_searching(const struct cma_heap *heap)
+{
+	int search;
+
+	setup(heap);
+	search = take_elsewhere(heap, "search", page);
+	if (search != -ENODATA)
+		case_fail("search where nothing is held: expected %s, seen %s",
+			  strerror(ENODATA), strerror(-search));
+	leave_memory(heap, MIB);
+	search = take_elsewhere(heap, "search", page);
+	if (search < 0)
+		case_fail("search: %s", strerror(-search));
+	knob_expect(heap, "held_bytes", 0);
+	leave_memory(heap, MIB);
+	knob_expect(heap, "held_bytes", 0);
+	close(search);
+	leave_memory(heap, MIB);
+	knob_expect(heap, "held_bytes", MIB);
+}
+
+/* Somebody who does not know of the cache can have all of the area, too */
 static void test_wanted_by_cma(const struct cma_heap *heap)
 {
 	__u64 wanted;
@@ -1138,8 +1184,10 @@ static const struct cma_heap_case cases[] = {
 	{ test_real_pressure,	"real_pressure" },
 	{ test_passed_over,	"passed_over" },
 	{ test_idle,		"idle" },
+	{ test_idle_parts,	"idle_parts" },
 	{ test_idle_rest,	"idle_rest" },
 	{ test_wanted_by_heap,	"wanted_by_heap" },
+	{ test_searching,	"searching" },
 	{ test_wanted_by_cma,	"wanted_by_cma" },
 	{ test_wanted_by_dma,	"wanted_by_dma" },
 	{ test_numbers,		"numbers" },
