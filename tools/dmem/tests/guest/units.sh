@@ -12,7 +12,7 @@ VIDEO=$(basename "$(echo /dev/dma_heap/video*)")
 region=cma/$VIDEO
 
 echo "KTAP version 1"
-echo "1..7"
+echo "1..8"
 echo "# $(systemctl --version | head -n1)"
 
 run 0 systemctl start player.service
@@ -72,8 +72,13 @@ run 1 setpriv --reuid 1000 --regid 1000 --clear-groups dmemctl set player.servic
 says "/media.slice/player.service/dmem.max: writing '$region 1048576': only root"
 verdict "a user"
 
-# as if dmemd were installed
-touch /etc/systemd/system/dmemd.service
+# dmemd as it is installed, but for its place; namespaces are the host's to make
+unit=/etc/systemd/system/dmemd.service
+sed -e "s,^ExecStart=/usr/sbin/,ExecStart=$DMEM_TOP/build/tools/," \
+	-e '/^\(Protect\|Private\|Restrict\|IPAddressDeny\)/d' \
+	"$DMEM_TOP/systemd-units/dmemd.service" > $unit
+run 0 systemctl daemon-reload
+run 0 systemctl start dmemd.service
 run 0 dmemctl set player.service --max "$VIDEO=50%" --low "$VIDEO=2M" --persist
 file /media.slice/player.service/dmem.max "^$region 33554432$"
 run 0 dmemctl set player.service "$VIDEO=12M" --persist
@@ -82,12 +87,22 @@ run 0 systemctl cat player.service
 says "^\[X-DMem\]$" "^DeviceMemoryMax=$region 12M$" "^DeviceMemoryLow=$region 2M$" "!50%"
 run 0 systemctl show -p NeedDaemonReload,LoadState player.service
 says "NeedDaemonReload=no" "LoadState=loaded"
+verdict "set --persist: a drop-in that systemd takes"
+
+# the cgroup goes, and its limits with it
+run 0 systemctl stop player.service
+soon test ! -d $CG/media.slice/player.service
+run 0 systemctl start player.service
+soon grep -q "^$region 12582912$" $CG/media.slice/player.service/dmem.max
+file /media.slice/player.service/dmem.low "^$region 2097152$"
 run 2 dmemctl set player.service "$VIDEO=nonsense" --persist
-rm /etc/systemd/system/dmemd.service
+file /media.slice/player.service/dmem.max "^$region 12582912$"
+run 0 systemctl stop dmemd.service
+rm $unit
 run 1 dmemctl set player.service "$VIDEO=1M" --persist
 says "dmemd, which is not installed"
 file /media.slice/player.service/dmem.max "^$region 12582912$"
-verdict "set --persist: a drop-in that systemd takes"
+verdict "set --persist: dmemd applies it again, and is needed"
 
 run 0 systemctl stop player.service
 exit $failed
