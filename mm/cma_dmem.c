@@ -67,24 +67,6 @@ const struct cma_dmem_area *cma_dmem_area_by_idx(unsigned int idx)
 EXPORT_SYMBOL_GPL(cma_dmem_area_by_idx);
 
 /**
- * cma_dmem_area_of() - what to charge for memory of a CMA area
- * @cma: the area
- *
- * Context: Any, after the postcore initcalls.
- * Return: The area's entry, NULL if it is not one that consumers can reach.
- */
-const struct cma_dmem_area *cma_dmem_area_of(const struct cma *cma)
-{
-	const struct cma_dmem_area *area;
-
-	if (!cma)
-		return NULL;
-	area = &cma_dmem_areas[cma - cma_areas];
-	return area->cma ? area : NULL;
-}
-EXPORT_SYMBOL_GPL(cma_dmem_area_of);
-
-/**
  * cma_dmem_available() - how much of an area is free
  * @area: the area
  *

@@ -31,7 +31,6 @@ struct cma_dmem_area {
 };
 
 const struct cma_dmem_area *cma_dmem_area_by_idx(unsigned int idx);
-const struct cma_dmem_area *cma_dmem_area_of(const struct cma *cma);
 u64 cma_dmem_available(const struct cma_dmem_area *area);
 
 #endif /* _LINUX_CMA_DMEM_H */
