@@ -82,7 +82,7 @@ u64 cma_dmem_available(const struct cma_dmem_area *area)
 	/*
 	 * Without locks: each is one word, and as old as any answer would be
 	 * that the caller can do something about.  What goes from one to the
-	 * other meanwhile may be counted twice.
+	 * other meanwhile may be counted twice, or not at all.
 	 */
 	unsigned long free = data_race(READ_ONCE(area->cma->available_count)) +
 			     cma_recycle_held(area->cma);

@@ -51,9 +51,9 @@
  *	recycler->lock protects everything in the recycler.  It is taken in
  *	reclaim, so memory must not be allocated under it.  Inside nest
  *	cma->lock and the locks of the page allocator.
- *	recycler->held and ->given_back are written under the lock and read
- *	without: single words, one as a snapshot, the other as cma_recycle_begin()
- *	explains.
+ *	recycler->held, ->max and ->given_back are written under the lock and read
+ *	without: single words, the first two as snapshots, the other as
+ *	cma_recycle_begin() explains.
  */
 
 #define pr_fmt(fmt) "cma_recycle: " fmt
@@ -63,6 +63,7 @@
 #include <linux/cma.h>
 #include <linux/cma_dmem.h>
 #include <linux/cma_recycle.h>
+#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
@@ -94,8 +95,8 @@
 /* Lists of this length are walked when memory is freed. */
 #define CMA_RECYCLE_MAX_RUNS	128
 
-/* Given back at a time by the idle work, which others may have to wait for. */
-#define CMA_RECYCLE_IDLE_PAGES	(SZ_16M / PAGE_SIZE)
+/* Given back at a time, where others may have to wait for it: the lock is held. */
+#define CMA_RECYCLE_PART_PAGES	(SZ_16M / PAGE_SIZE)
 
 #define CMA_RECYCLE_PERCENT	50
 #define CMA_RECYCLE_IDLE_MS	2000
@@ -370,15 +371,17 @@ static unsigned long cma_recycle_first_place(struct cma_recycler *recycler,
 	const struct cma_memrange *range = &recycler->cma->ranges[0];
 	unsigned long mask = (1UL << align) - 1;
 	unsigned long offset = range->base_pfn & mask;
-	unsigned long bits = range->count, start = 0, index, busy;
+	unsigned long bits = range->count, start = 0, zero, index, busy;
 
 	lockdep_assert_held(&recycler->lock);
 	/* as others, who do not take ours, allocate and release */
 	guard(spinlock_irq)(&recycler->cma->lock);
+	zero = find_first_zero_bit(range->bitmap, bits);
 	for (;;) {
-		index = find_next_zero_bit(range->bitmap, bits, start);
-		/* to CMA this is in use, too */
-		index = find_next_bit(recycler->held_map, index, start);
+		if (zero < start)
+			zero = find_next_zero_bit(range->bitmap, bits, start);
+		/* what is held is in use to CMA, too */
+		index = find_next_bit(recycler->held_map, zero, start);
 		index = __ALIGN_MASK(index + offset, mask) - offset;
 		if (index >= bits || nr_pages > bits - index)
 			return CMA_RECYCLE_NOWHERE;
@@ -474,14 +477,17 @@ static void cma_recycle_clear_place(struct cma_recycler *recycler,
 /* -- allocation and release ----------------------------------------------- */
 
 /*
- * Takes held memory, if the buffer belongs there.  If not: @wish is what to ask
- * CMA for, and @place where it should come from, if anywhere.
+ * Takes held memory, if the buffer belongs there.  If not, NULL: @wish is what to
+ * ask CMA for, and @place where it should come from, if that is known.
+ *
+ * ERR_PTR(-ENOMEM) if there is no place, whatever is given back.  Who asks for
+ * that again and again does not empty the cache of those who do not.
  */
 static struct page *cma_recycle_try(struct cma_recycler *recycler,
 				    unsigned long nr_pages, unsigned int align,
 				    unsigned int *wish, unsigned long *place)
 {
-	bool all_held = false;
+	bool all_held = false, searched = false;
 
 	guard(mutex)(&recycler->lock);
 
@@ -489,6 +495,7 @@ static struct page *cma_recycle_try(struct cma_recycler *recycler,
 	if (recycler->held && cma_recycle_passed(recycler))
 		*place = cma_recycle_first_held(recycler, nr_pages, *wish);
 	if (*place == CMA_RECYCLE_NOWHERE && (recycler->held || *wish > align)) {
+		searched = true;
 		*place = cma_recycle_first_place(recycler, nr_pages, *wish);
 		if (*place == CMA_RECYCLE_NOWHERE && *wish > align) {
 			*wish = align;
@@ -509,6 +516,8 @@ static struct page *cma_recycle_try(struct cma_recycler *recycler,
 	recycler->misses++;
 	if (*place != CMA_RECYCLE_NOWHERE)
 		cma_recycle_clear_place(recycler, *place, nr_pages);
+	else if (searched)
+		return ERR_PTR(-ENOMEM);
 	return NULL;
 }
 
@@ -560,7 +569,7 @@ struct page *cma_recycle_alloc(struct cma *cma, unsigned long nr_pages,
 	if (recycler)
 		page = cma_recycle_try(recycler, nr_pages, align, &wish, &place);
 	if (page)
-		return page;
+		return IS_ERR(page) ? NULL : page;
 	page = cma_alloc(cma, nr_pages, wish, true);
 	if (place != CMA_RECYCLE_NOWHERE)
 		cma_recycle_see(recycler, place, nr_pages, page);
@@ -576,6 +585,9 @@ static void cma_recycle_start_idle(struct cma_recycler *recycler)
 	lockdep_assert_held(&recycler->lock);
 	recycler->low = recycler->held;
 	recycler->idle_started = recycler->held;
+	/* before its end is so long ago that it seems to be to come */
+	if (!recycler->held)
+		recycler->passed = false;
 	if (recycler->idle_started)
 		queue_delayed_work(system_power_efficient_wq,
 				   &recycler->idle_work,
@@ -645,7 +657,6 @@ unsigned long cma_recycle_held(const struct cma *cma)
 
 	return recycler ? READ_ONCE(recycler->held) : 0;
 }
-EXPORT_SYMBOL_GPL(cma_recycle_held);
 
 /* -- for cma_alloc() ------------------------------------------------------ */
 
@@ -685,22 +696,28 @@ bool cma_recycle_again(struct cma *cma, struct cma_recycle_want *want,
 		       const struct page *found)
 {
 	struct cma_recycler *recycler = cma_recycler_of(cma);
+	unsigned long done;
 
-	if (want->waiting) {
-		guard(mutex)(&recycler->lock);
-		recycler->waiting--;
-		return false;
+	if (!want->waiting) {
+		if (found || !recycler || fatal_signal_pending(current))
+			return false;
+		scoped_guard(mutex, &recycler->lock)
+			recycler->waiting++;
+		do {
+			guard(mutex)(&recycler->lock);
+			done = cma_recycle_give_back(recycler,
+						     CMA_RECYCLE_PART_PAGES,
+						     CMA_RECYCLE_WANTED);
+		} while (done);
 	}
-	if (found || !recycler || fatal_signal_pending(current))
-		return false;
 
 	guard(mutex)(&recycler->lock);
-	cma_recycle_give_back(recycler, recycler->held, CMA_RECYCLE_WANTED);
-	if (recycler->given_back == want->given_back)
-		return false;
-	want->waiting = true;
-	recycler->waiting++;
-	return true;
+	/* the second call ends what the first has begun */
+	want->waiting = !want->waiting &&
+			recycler->given_back != want->given_back;
+	if (!want->waiting)
+		recycler->waiting--;
+	return want->waiting;
 }
 EXPORT_SYMBOL_FOR_MODULES(cma_recycle_again, "cma_recycle_selftest");
 
@@ -717,7 +734,7 @@ static void cma_recycle_idle(struct work_struct *work)
 		guard(mutex)(&recycler->lock);
 		idle = recycler->low;
 		done = cma_recycle_give_back(recycler,
-					     min(idle, CMA_RECYCLE_IDLE_PAGES),
+					     min(idle, CMA_RECYCLE_PART_PAGES),
 					     CMA_RECYCLE_IDLE);
 		/* giving back has lowered it, to what is held now */
 		recycler->low = min(idle - done, recycler->held);

@@ -43,7 +43,7 @@ struct cma_reserved_refusal {
 	const char *why;
 };
 
-/* As many as there can be without memory of their own for the list of regions. */
+/* More than a device tree has; what does not fit is reported at once. */
 static struct cma_reserved_refusal cma_reserved_refusals[64] __initdata;
 static unsigned int cma_reserved_refusal_count __initdata;
 

@@ -264,7 +264,6 @@ static struct heap_test_video *heap_test_add_video(struct device *dev)
 static void heap_test_remove_video(struct heap_test_video *video)
 {
 	video_unregister_device(&video->node);
-	v4l2_device_disconnect(&video->v4l2);
 	v4l2_device_put(&video->v4l2);
 }
 #else

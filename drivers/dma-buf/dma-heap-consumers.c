@@ -9,9 +9,10 @@
  * to the device, from when it was given the region until it lets go of it or is
  * removed.  Which of the two, the heap or the device, came first does not matter.
  *
- * Links are called <bus>:<device>, as V4L2 has it in bus_info; devices without a
- * bus have their class there, or nothing.  A second device of the same name (two
- * children of different parents, without a bus) has a number at the end.
+ * Links are called <bus>:<device>, as V4L2 has it in the bus_info of platform
+ * devices; those without a bus have their class there, or nothing.  A second
+ * device of the same name (two children of different parents, without a bus) has
+ * a number at the end.
  *
  * A device that was given a region while it was not in sysfs, and hence could
  * go without a word, is left out and told so.

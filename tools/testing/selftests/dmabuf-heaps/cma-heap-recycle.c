@@ -956,6 +956,26 @@ static void test_wanted_by_heap(const struct cma_heap *heap)
 	close(fd);
 }
 
+/* What cannot be had in any case takes nothing from those who share the area */
+static void test_hopeless(const struct cma_heap *heap)
+{
+	__u64 wanted, misses;
+	int fd;
+
+	setup(heap);
+	need_whole_area(heap);
+	fd = expect_alloc(heap, page, 0);
+	leave_memory(heap, MIB);
+	wanted = knob_read(heap, "given_back_wanted");
+	misses = knob_read(heap, "misses");
+	expect_alloc(heap, heap->size, ENOMEM);
+	expect_alloc(heap, heap->size - page / 2, ENOMEM);
+	knob_expect(heap, "misses", misses + 2);
+	knob_expect(heap, "held_bytes", MIB);
+	knob_expect(heap, "given_back_wanted", wanted);
+	close(fd);
+}
+
 /*
  * Nothing is held while somebody who has found no room looks again: what is freed
  * meanwhile is for him.
@@ -1187,6 +1207,7 @@ static const struct cma_heap_case cases[] = {
 	{ test_idle_parts,	"idle_parts" },
 	{ test_idle_rest,	"idle_rest" },
 	{ test_wanted_by_heap,	"wanted_by_heap" },
+	{ test_hopeless,	"hopeless" },
 	{ test_searching,	"searching" },
 	{ test_wanted_by_cma,	"wanted_by_cma" },
 	{ test_wanted_by_dma,	"wanted_by_dma" },

@@ -51,7 +51,7 @@ systemctl start stays.slice
 check "dmemctl sets a limit to stay" dmemctl set --persist stays.slice --max "$video=12M" --low "$display=25%"
 check "... in force at once" limit_is stays.slice $((12 * M))
 systemctl stop stays.slice
-check "... gone with the slice" test ! -e $cg/stays.slice
+check "... gone with the slice" soon test ! -e $cg/stays.slice/dmem.max
 systemctl start stays.slice
 check "... and there again with it" soon limit_is stays.slice $((12 * M))
 check "... a share of a region as well" soon limit_is stays.slice $((10 * M)) "$display" dmem.low
