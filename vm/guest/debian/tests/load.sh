@@ -41,7 +41,9 @@ murder() {
 }
 busy=$(mktemp)
 rewrite &
+writer=$!
 murder &
+murderer=$!
 i=1
 while [ $i -le $units ]; do
 	last=$((i + pace - 1))
@@ -54,7 +56,8 @@ while [ $i -le $units ]; do
 	echo "# $last units after $SECONDS s"
 done
 rm "$busy"
-wait
+# not for all: the filter of stderr is a child as well
+wait $writer $murderer
 echo "# dmemd was killed $(wc -l < "$kills") times"
 check "dmemd was killed while it worked" test -s "$kills"
 
