@@ -99,5 +99,6 @@ systemctl stop 'load@*.service'
 systemctl stop $slice
 rm -rf /etc/systemd/system/load*
 systemctl daemon-reload
-check "nothing of ours has failed" same "" "$(systemctl --failed --no-legend | grep -E 'dmem|load')"
+failed() { systemctl --failed --no-legend --plain | awk '$1 ~ /^(dmem|load)/ { print $1 }'; }
+check "nothing of ours has failed" same "" "$(failed)"
 finish
