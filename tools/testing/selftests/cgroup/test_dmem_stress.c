@@ -480,6 +480,20 @@ static void crew_kill(struct crew *crew, void (*fn)(struct worker *w))
 	crew->pids[victim] = start(fn, victim);
 }
 
+/* Each worker comes to its end */
+static void run_to_end(void (*fn)(struct worker *w))
+{
+	struct crew crew = { .count = 0 };
+	unsigned int i;
+
+	for (i = 0; i < WORKERS; i++)
+		crew_add(&crew, fn);
+	crew_go(&crew);
+	while (crew.alive)
+		crew_watch(&crew);
+	crew_stop(&crew);
+}
+
 static void run_and_kill(void (*fn)(struct worker *w))
 {
 	__u32 step = sh->limit / KILLS + 1, next = step;
@@ -1314,7 +1328,6 @@ static void room_worker(struct worker *w)
 
 static void test_room(const struct cma_heap *unused __maybe_unused)
 {
-	struct crew crew = { .count = 0 };
 	__u64 refused = 0;
 	unsigned int i;
 
@@ -1323,12 +1336,7 @@ static void test_room(const struct cma_heap *unused __maybe_unused)
 	expect_ret("dmem.max", set_limit(path("/m0"), "dmem.max", 3 * GIB), 0);
 	sh->limits_hold = true;
 
-	for (i = 0; i < WORKERS; i++)
-		crew_add(&crew, room_worker);
-	crew_go(&crew);
-	while (crew.alive)
-		crew_watch(&crew);
-	crew_stop(&crew);
+	run_to_end(room_worker);
 
 	for (i = 0; i < WORKERS; i++)
 		refused += sh->refused[i];
@@ -1572,16 +1580,8 @@ static void cgroups_worker(struct worker *w)
 
 static void test_cgroups(const struct cma_heap *unused __maybe_unused)
 {
-	struct crew crew = { .count = 0 };
-	unsigned int i;
-
 	begin_case(&selftest, 1, 12);
-	for (i = 0; i < WORKERS; i++)
-		crew_add(&crew, cgroups_worker);
-	crew_go(&crew);
-	while (crew.alive)
-		crew_watch(&crew);
-	crew_stop(&crew);
+	run_to_end(cgroups_worker);
 	end_case();
 }
 
