@@ -37,6 +37,7 @@
 
 #define REASON_SIZE	256
 #define POLL_MS		10
+#define PATIENCE_MS		10000
 
 __u64 page_size(void)
 {
@@ -80,7 +81,7 @@ unsigned int slowness(void)
 /* How long something that need not happen at once may take, in milliseconds */
 int patience(void)
 {
-	return CMA_HEAP_DEADLINE * 1000 * slowness();
+	return PATIENCE_MS * slowness();
 }
 
 __u64 deadline(void)

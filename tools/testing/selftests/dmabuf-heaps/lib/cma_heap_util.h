@@ -31,9 +31,6 @@
 /* The value of a limit that a dmem file shows as "max" */
 #define DMEM_MAX		UINT64_MAX
 
-/* Of deadline(), in seconds, where the kernel is not slow */
-#define CMA_HEAP_DEADLINE	10
-
 /**
  * struct cma_heap - one CMA heap, or one more name of the default area's heap
  * @name:	name in /dev/dma_heap
