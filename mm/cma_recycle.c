@@ -85,6 +85,7 @@
 #include <linux/spinlock.h>
 #include <linux/swap.h>
 #include <linux/sysfs.h>
+#include <linux/vmstat.h>
 #include <linux/workqueue.h>
 
 #include "cma.h"
@@ -95,7 +96,10 @@
 /* Lists of this length are walked when memory is freed. */
 #define CMA_RECYCLE_MAX_RUNS	128
 
-/* Given back at a time, where others may have to wait for it: the lock is held. */
+/*
+ * Given back at a time: others may wait for the lock.  Who frees a buffer gives
+ * back as much as that buffer has, or one run.
+ */
 #define CMA_RECYCLE_PART_PAGES	(SZ_16M / PAGE_SIZE)
 
 #define CMA_RECYCLE_PERCENT	50
@@ -142,7 +146,7 @@ struct cma_recycle_run {
  * @all_runs: room for all of them: freeing a buffer allocates nothing
  * @held_map: a bit for each page of the area, set if it is in @runs
  * @passed: CMA has passed over a place until @passed_end
- * @passed_end: in jiffies
+ * @passed_end: in 64 bit jiffies
  * @waiting: allocations that are searching again: nothing is to be cached
  * @held: pages in @runs
  * @low: the least that @held was since the idle work ran
@@ -151,7 +155,7 @@ struct cma_recycle_run {
  * @percent: @max, as it was set
  * @idle_ms: how long nobody needs what goes back for being idle
  * @hits: allocations from here
- * @misses: those that CMA was asked for
+ * @misses: all others, those that failed too
  * @why: pages given back, by reason
  * @idle_work: gives back what is idle
  * @idle_started: @idle_work is queued and @low counts
@@ -167,7 +171,7 @@ struct cma_recycler {
 	struct cma_recycle_run all_runs[CMA_RECYCLE_MAX_RUNS];
 	unsigned long *held_map;
 	bool passed;
-	unsigned long passed_end;
+	u64 passed_end;
 	unsigned int waiting;
 	unsigned long held;
 	unsigned long low;
@@ -421,7 +425,7 @@ static unsigned long cma_recycle_first_held(struct cma_recycler *recycler,
 static bool cma_recycle_passed(struct cma_recycler *recycler)
 {
 	lockdep_assert_held(&recycler->lock);
-	if (recycler->passed && time_after(jiffies, recycler->passed_end))
+	if (recycler->passed && time_after64(get_jiffies_64(), recycler->passed_end))
 		recycler->passed = false;
 	return recycler->passed;
 }
@@ -523,14 +527,15 @@ static struct page *cma_recycle_try(struct cma_recycler *recycler,
 
 /*
  * CMA was asked for @nr_pages at @place and has given @page.  It passed over the
- * place if that is still free: if not, somebody else was faster.
+ * place if that is still free: if not, somebody else was faster.  It did not if
+ * there is a better one since it was asked.
  */
 static void cma_recycle_see(struct cma_recycler *recycler, unsigned long place,
 			    unsigned long nr_pages, const struct page *page)
 {
 	const struct cma_memrange *range = &recycler->cma->ranges[0];
 
-	if (page ? page_to_pfn(page) == range->base_pfn + place :
+	if (page ? page_to_pfn(page) <= range->base_pfn + place :
 		   fatal_signal_pending(current))
 		return;
 
@@ -540,7 +545,8 @@ static void cma_recycle_see(struct cma_recycler *recycler, unsigned long place,
 	    place + nr_pages)
 		return;
 	recycler->passed = true;
-	recycler->passed_end = jiffies + msecs_to_jiffies(CMA_RECYCLE_PASSED_MS);
+	recycler->passed_end = get_jiffies_64() +
+			       msecs_to_jiffies(CMA_RECYCLE_PASSED_MS);
 }
 
 /**
@@ -568,8 +574,14 @@ struct page *cma_recycle_alloc(struct cma *cma, unsigned long nr_pages,
 
 	if (recycler)
 		page = cma_recycle_try(recycler, nr_pages, align, &wish, &place);
+	if (IS_ERR(page)) {
+		/* as if cma_alloc() had said so */
+		count_vm_event(CMA_ALLOC_FAIL);
+		cma_sysfs_account_fail_pages(cma, nr_pages);
+		return NULL;
+	}
 	if (page)
-		return IS_ERR(page) ? NULL : page;
+		return page;
 	page = cma_alloc(cma, nr_pages, wish, true);
 	if (place != CMA_RECYCLE_NOWHERE)
 		cma_recycle_see(recycler, place, nr_pages, page);
@@ -585,9 +597,6 @@ static void cma_recycle_start_idle(struct cma_recycler *recycler)
 	lockdep_assert_held(&recycler->lock);
 	recycler->low = recycler->held;
 	recycler->idle_started = recycler->held;
-	/* before its end is so long ago that it seems to be to come */
-	if (!recycler->held)
-		recycler->passed = false;
 	if (recycler->idle_started)
 		queue_delayed_work(system_power_efficient_wq,
 				   &recycler->idle_work,
@@ -663,6 +672,8 @@ unsigned long cma_recycle_held(const struct cma *cma)
 /**
  * cma_recycle_begin() - a search for free memory in an area begins
  * @cma: the area
+ * @nr_pages: how much is wanted
+ * @align: alignment that it must have, as an order
  * @want: for cma_recycle_again(), which must follow
  *
  * Remembers how often something has been given back.  The number is read before
@@ -671,10 +682,13 @@ unsigned long cma_recycle_held(const struct cma *cma)
  *
  * Context: Any.
  */
-void cma_recycle_begin(struct cma *cma, struct cma_recycle_want *want)
+void cma_recycle_begin(struct cma *cma, unsigned long nr_pages,
+		       unsigned int align, struct cma_recycle_want *want)
 {
 	struct cma_recycler *recycler = cma_recycler_of(cma);
 
+	want->nr_pages = nr_pages;
+	want->align = align;
 	want->waiting = false;
 	want->given_back = recycler ? READ_ONCE(recycler->given_back) : 0;
 }
@@ -686,8 +700,9 @@ EXPORT_SYMBOL_FOR_MODULES(cma_recycle_begin, "cma_recycle_selftest");
  * @want: what cma_recycle_begin() has set up
  * @found: what the search has found, or NULL
  *
- * If nothing was found, gives back all that the cache holds and keeps it empty
- * until the next call.  To be called again after the search was repeated.
+ * If nothing was found and there would be a place, gives back all that the cache
+ * holds.  If true, the cache stays empty until the next call: to be called again
+ * after the search was repeated.
  *
  * Context: Sleeps.  Must not be called with locks held that reclaim takes.
  * Return: Whether there is something that the search has not seen.
@@ -701,8 +716,14 @@ bool cma_recycle_again(struct cma *cma, struct cma_recycle_want *want,
 	if (!want->waiting) {
 		if (found || !recycler || fatal_signal_pending(current))
 			return false;
-		scoped_guard(mutex, &recycler->lock)
+		scoped_guard(mutex, &recycler->lock) {
+			/* as cma_recycle_try(): that is no one's gain */
+			if (cma_recycle_first_place(recycler, want->nr_pages,
+						    want->align) ==
+			    CMA_RECYCLE_NOWHERE)
+				return false;
 			recycler->waiting++;
+		}
 		do {
 			guard(mutex)(&recycler->lock);
 			done = cma_recycle_give_back(recycler,
@@ -781,9 +802,6 @@ static void cma_recycle_set_percent(struct cma_recycler *recycler,
 	lockdep_assert_held(&recycler->lock);
 	recycler->percent = percent;
 	WRITE_ONCE(recycler->max, mult_frac(recycler->cma->count, percent, 100));
-	if (recycler->held > recycler->max)
-		cma_recycle_give_back(recycler, recycler->held - recycler->max,
-				      CMA_RECYCLE_LIMIT);
 }
 
 static ssize_t max_percent_show(struct kobject *kobj,
@@ -800,6 +818,7 @@ static ssize_t max_percent_store(struct kobject *kobj,
 				 size_t count)
 {
 	struct cma_recycler *recycler = to_recycler(kobj);
+	unsigned long excess;
 	unsigned int percent;
 	int err;
 
@@ -809,8 +828,15 @@ static ssize_t max_percent_store(struct kobject *kobj,
 	if (percent > 100)
 		return -ERANGE;
 
-	guard(mutex)(&recycler->lock);
-	cma_recycle_set_percent(recycler, percent);
+	scoped_guard(mutex, &recycler->lock)
+		cma_recycle_set_percent(recycler, percent);
+	do {
+		guard(mutex)(&recycler->lock);
+		excess = recycler->held - min(recycler->held, recycler->max);
+		cma_recycle_give_back(recycler,
+				      min(excess, CMA_RECYCLE_PART_PAGES),
+				      CMA_RECYCLE_LIMIT);
+	} while (excess > CMA_RECYCLE_PART_PAGES);
 	return count;
 }
 

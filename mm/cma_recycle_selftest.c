@@ -8,8 +8,8 @@
  *	cma	write "<area> <bytes>": cma_alloc() of that much
  *	dma	the same through the DMA API, as a driver whose device has the area
  *		for its memory-region does
- *	search	the same: cma_alloc() as far as it has looked once, has found
- *		nothing, and is about to look again
+ *	search	allocates nothing: is somebody who has looked for that much, has
+ *		found nothing, and is about to look again
  *
  * An open file has one allocation, which is freed when the file is closed.  Fails
  * as the allocation does (ENODATA where there is no reason to look again);
@@ -109,7 +109,7 @@ static int holder_dma(struct holder *holder)
 
 static int holder_search(struct holder *holder)
 {
-	cma_recycle_begin(holder->area->cma, &holder->want);
+	cma_recycle_begin(holder->area->cma, holder->nr_pages, 0, &holder->want);
 	holder->searching = cma_recycle_again(holder->area->cma, &holder->want,
 					      NULL);
 	return holder->searching ? 0 : -ENODATA;

@@ -18,21 +18,27 @@ void cma_recycle_free(struct cma *cma, struct page *page,
 
 /**
  * struct cma_recycle_want - an allocation that must not fail for the cache
+ * @nr_pages: how much is wanted
+ * @align: alignment that it must have, as an order
  * @given_back: what had been given back when the search began
  * @waiting: nothing more is cached until the search has ended
  */
 struct cma_recycle_want {
+	unsigned long nr_pages;
+	unsigned int align;
 	unsigned long given_back;
 	bool waiting;
 };
 
 #ifdef CONFIG_CMA_RECYCLE
-void cma_recycle_begin(struct cma *cma, struct cma_recycle_want *want);
+void cma_recycle_begin(struct cma *cma, unsigned long nr_pages,
+		       unsigned int align, struct cma_recycle_want *want);
 bool cma_recycle_again(struct cma *cma, struct cma_recycle_want *want,
 		       const struct page *found);
 unsigned long cma_recycle_held(const struct cma *cma);
 #else
-static inline void cma_recycle_begin(struct cma *cma,
+static inline void cma_recycle_begin(struct cma *cma, unsigned long nr_pages,
+				     unsigned int align,
 				     struct cma_recycle_want *want) { }
 static inline bool cma_recycle_again(struct cma *cma,
 				     struct cma_recycle_want *want,

@@ -960,7 +960,7 @@ static void test_wanted_by_heap(const struct cma_heap *heap)
 static void test_hopeless(const struct cma_heap *heap)
 {
 	__u64 wanted, misses;
-	int fd;
+	int fd, err;
 
 	setup(heap);
 	need_whole_area(heap);
@@ -971,6 +971,10 @@ static void test_hopeless(const struct cma_heap *heap)
 	expect_alloc(heap, heap->size, ENOMEM);
 	expect_alloc(heap, heap->size - page / 2, ENOMEM);
 	knob_expect(heap, "misses", misses + 2);
+	err = take_elsewhere(heap, "cma", heap->size);
+	if (err != -ENOMEM)
+		case_fail("cma_alloc() of all of an area in use: expected %s, seen %s",
+			  strerror(ENOMEM), strerror(-err));
 	knob_expect(heap, "held_bytes", MIB);
 	knob_expect(heap, "given_back_wanted", wanted);
 	close(fd);
