@@ -1273,7 +1273,9 @@ static void test_pool_late_reader(struct kunit *test)
 	struct dmem_cgroup_region *region = dmemcg_test_register(test, "kunit");
 	struct dmemcg_state *root = dmemcg_test_mkdir(test, NULL);
 	struct dmemcg_state *a = dmemcg_test_mkdir(test, root);
-	struct dmem_cgroup_pool_state *pool, *parent;
+	struct dmem_cgroup_pool_state *pool, *parent, *found, *got, *above;
+	unsigned int refs, refs_above;
+	u64 usage_above;
 
 	pool = dmemcg_test_charge(test, a, region, 10);
 	KUNIT_ASSERT_NOT_NULL(test, pool);
@@ -1284,16 +1286,23 @@ static void test_pool_late_reader(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xa_err(xa_store(&a->pools, region->id, pool,
 					      GFP_KERNEL)), 0);
 
+	/* to complain of something may sleep */
 	scoped_guard(rcu) {
 		dmemcg_test_uncharge(test, pool, 10);
-		KUNIT_EXPECT_PTR_EQ(test, dmemcg_pool_find(a, region), pool);
-		KUNIT_EXPECT_EQ(test, refcount_read(&pool->ref), 0);
-		KUNIT_EXPECT_PTR_EQ(test, dmemcg_pool_tryget(a, region), NULL);
-		KUNIT_EXPECT_PTR_EQ(test, pool->parent, parent);
-		KUNIT_EXPECT_EQ(test, refcount_read(&parent->ref), 0);
-		KUNIT_EXPECT_EQ(test, parent->usage, 0);
+		found = dmemcg_pool_find(a, region);
+		refs = refcount_read(&pool->ref);
+		got = dmemcg_pool_tryget(a, region);
+		above = pool->parent;
+		refs_above = refcount_read(&parent->ref);
+		usage_above = parent->usage;
 		xa_erase(&a->pools, region->id);
 	}
+	KUNIT_EXPECT_PTR_EQ(test, found, pool);
+	KUNIT_EXPECT_EQ(test, refs, 0);
+	KUNIT_EXPECT_PTR_EQ(test, got, NULL);
+	KUNIT_EXPECT_PTR_EQ(test, above, parent);
+	KUNIT_EXPECT_EQ(test, refs_above, 0);
+	KUNIT_EXPECT_EQ(test, usage_above, 0);
 }
 
 static void dmemcg_test_timer(struct timer_list *timer)
