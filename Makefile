@@ -34,7 +34,7 @@ demo: deps ## the main job on an arm64 board in QEMU, from nothing
 	@ARCH=arm64 vm/initramfs > /dev/null
 	@ARCH=arm64 vm/demo/run
 
-check: deps ## all tests: User Mode Linux, arm64, 32-bit arm (DEBUG=1: on debug kernels)
+check: deps ## all tests: User Mode Linux, arm64, 32-bit arm, Debian (DEBUG=1: on debug kernels)
 	@vm/check $(if $(filter-out 0,$(DEBUG)),debug)
 
 check-fast: deps ## the tests that User Mode Linux can run, seconds once built
@@ -81,8 +81,8 @@ kernel-deb: deps ## Debian packages of the kernel (KERNEL_CONFIG=FILE: with your
 	@vm/kernel-deb
 
 boot-debian: deps ## a shell in Debian with systemd, dmemd, libcgroup and containers
-	@ARCH=um VARIANT=systemd+ubd vm/build > /dev/null
-	@ARCH=um VARIANT=systemd+ubd vm/debian-guest --run shell
+	@VARIANT=systemd+$(if $(filter um,$(ARCH)),ubd,virtio-blk) vm/build > /dev/null
+	@VARIANT=systemd+$(if $(filter um,$(ARCH)),ubd,virtio-blk) vm/debian-guest --run shell
 
 check-debian: deps ## the tests that need systemd, in that guest
 	@vm/check debian

@@ -11,7 +11,7 @@
 #	work	build/<series>: sources, one output folder for each architecture
 #	out	the kernel's O= directory
 #
-# and use_compiler sets compiler.
+# and use_compiler sets compiler, one_at_a_time waits for others who build here.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dmem-heaps
@@ -60,4 +60,12 @@ use_compiler() {
 	export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1
 	export CCACHE_COMPRESS=1 CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
 	compiler="ccache $compiler"
+}
+
+# one_at_a_time NAME: wait for other scripts that have said the same NAME in this
+# build/SERIES; until the shell that says it, or who it has called, ends
+one_at_a_time() {
+	mkdir -p "$work"
+	exec {lock}> "$work/$1.lock"
+	flock "$lock"
 }

@@ -5,7 +5,7 @@
 # Source it, then call boot_case; it prints a KTAP line each.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-SERIES=${SERIES:-7.3}
+SERIES=${SERIES:-7.3}	# and VARIANT= as for vm/build
 number=0
 failed=0
 
@@ -19,7 +19,7 @@ failed=0
 devices=
 boot_case() {
 	local name=$1 arch=$2 regions=$3 heaps=$4 lines=$5 pattern=$6
-	local dir=$top/build/$SERIES/$arch/boot results console seen
+	local dir=$top/build/$SERIES/$arch${VARIANT:+-$VARIANT}/boot results console seen
 	shift 6
 	number=$((number + 1))
 	results=$dir/lines-$number.results console=$dir/lines-$number.console
