@@ -19,7 +19,7 @@ echo "KTAP version 1"
 [ -d /host/usr ] || with-host /bin/true || { echo "1..0 # SKIP no file system of a host"; exit 4; }
 [ -x /host/usr/bin/stress-ng ] || { echo "1..0 # SKIP the host has no stress-ng"; exit 4; }
 [ -w /proc/sys/vm/compact_memory ] || { echo "1..0 # SKIP no CONFIG_COMPACTION"; exit 4; }
-echo "1..4"
+echo "1..5"
 
 # ok NUMBER NAME CONDITION...
 ok() {
@@ -81,7 +81,13 @@ done
 ok 1 "processes have borrowed half of the areas" [ $tries -gt 0 ]
 echo "# beside stress-ng: $(borrowed) of $(meminfo CmaTotal) kB borrowed"
 
+# what mm/cma_recycle.c has counted for all areas
+recycle() {
+	cat /sys/kernel/mm/cma_recycle/*/"$1" | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
 before=$(moved)
+hits=$(recycle hits) misses=$(recycle misses) pressure=$(recycle given_back_pressure)
 ./dmem-stress > /tmp/dmem-stress.log 2>&1
 status=$?
 sed 's/^/    /' /tmp/dmem-stress.log
@@ -91,11 +97,17 @@ echo "# beside stress-ng: pages were moved for buffers $((after - before)) times
 sed -n 's/^# dmem-stress:/# beside stress-ng:/p' /tmp/dmem-stress.log
 ok 3 "pages had to be moved" [ "$after" -gt "$before" ]
 
+hits=$(($(recycle hits) - hits))
+pressure=$(($(recycle given_back_pressure) - pressure))
+echo "# beside stress-ng: $hits buffers of recycled memory, $(($(recycle misses) - misses)) of other;" \
+	"$pressure bytes given back for want of memory"
+ok 4 "memory was recycled, and went back when it was short" [ $hits -gt 0 -a $pressure -gt 0 ]
+
 wrong=0
 kill $compacting
 kill -INT $pid || wrong=1
 wait $pid
 grep -E "fail:|error:" $log && wrong=1
 [ $wrong = 0 ] || sed 's/^/# /' $log
-ok 4 "stress-ng ran all the time, and found its memory as it was" [ $wrong = 0 ]
+ok 5 "stress-ng ran all the time, and found its memory as it was" [ $wrong = 0 ]
 exit $failed
