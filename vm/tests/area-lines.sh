@@ -68,7 +68,8 @@ devices=
 
 # What was left out is memory like any other: the carveouts' device tree takes the
 # 8 MiB of the firmware and the co-processor away from it, this one nothing.
-memory() { sed -n 's/^# memory: \([0-9]*\) kB.*/\1/p' "$top/build/$SERIES/arm64/boot/lines-$1.results"; }
+memory() { sed -n 's/^# memory: \([0-9]*\) kB.*/\1/p' \
+	"$top/build/$SERIES/arm64${VARIANT:+-$VARIANT}/boot/lines-$1.results"; }
 expected=$(($(memory 2) + 8192)) seen=$(($(memory 3)))
 number=$((number + 1))
 if [ $((expected - seen)) -lt 1024 ] && [ $((seen - expected)) -lt 1024 ]; then
