@@ -8,6 +8,8 @@
 M=1048576
 nothing_failed() { same "" "$(systemctl --failed --no-legend | grep dmem)"; }
 said() { journalctl -b --no-pager -o cat -u dmemd.service | grep -F -- "$1"; }
+# write FILE SIZE: a limit in place, with no other file that takes its name
+write() { printf '[X-DMem]\nDeviceMemoryMax=%s %s\n' "$video" "$2" > "$1"; }
 
 # ---- files ----
 dropin video.slice "DeviceMemoryMax=$video 48M"
@@ -31,6 +33,44 @@ check "a share of all regions: display" soon limit_is video.slice $((20 * M)) "$
 dropin video.slice "DeviceMemoryMax=50%" "DeviceMemoryMax=" "DeviceMemoryMax=$video 48M"
 check "an empty assignment forgets what came before" soon limit_is video.slice max "$display"
 check "... and not what comes after" soon limit_is video.slice $((48 * M))
+
+# one file of several: written in place, replaced, removed
+f=/etc/systemd/system/video.slice.d/70-test.conf
+write $f 24M
+check "a second file counts" soon limit_is video.slice $((24 * M))
+write $f 25M
+check "... when it is written in place" soon limit_is video.slice $((25 * M))
+# as packages and images have them that are built to be the same each time
+old_file() { write $f.new "$1" && touch -d @0 $f.new && mv $f.new $f && soon limit_is video.slice $((${1%M} * M)); }
+check "... when one of 1970 replaces it" old_file 26M
+check "... when one of the same size and date replaces that" old_file 27M
+rm $f
+check "... and no longer when it is removed" soon limit_is video.slice $((48 * M))
+
+# folders that systemd looks into, and that nobody has made yet
+f=/usr/local/lib/systemd/system/video.slice.d
+mkdir -p $f
+write $f/70-test.conf 24M
+check "a folder of unit files that is made later counts" soon limit_is video.slice $((24 * M))
+rm -r /usr/local/lib/systemd
+check "... and no longer when it is removed" soon limit_is video.slice $((48 * M))
+mkdir -p $f
+write $f/70-test.conf 25M
+check "... and when it is made again" soon limit_is video.slice $((25 * M))
+rm -r /usr/local/lib/systemd
+soon limit_is video.slice $((48 * M))
+
+# without a limit, and with parents in which nothing is enabled yet
+dropin seen-inner.slice "DeviceMemoryAccounting=yes"
+check "DeviceMemoryAccounting= alone: dmem files" soon test -e $cg/seen.slice/seen-inner.slice/dmem.current
+check "... without a limit" limit_is seen.slice/seen-inner.slice max
+check "... and what is in the slice is seen" soon grep -qw dmem $cg/seen.slice/seen-inner.slice/cgroup.subtree_control
+dropin first-inner.slice "DeviceMemoryMax=$video 4M"
+check "a limit in a slice in a slice" soon limit_is first.slice/first-inner.slice $((4 * M))
+no_dropin first-inner.slice
+check "... is taken back, although it was the first there" soon limit_is first.slice/first-inner.slice max
+no_dropin seen-inner.slice
+systemctl stop seen.slice first.slice
 
 # ---- systemd ----
 systemctl daemon-reload
@@ -88,6 +128,13 @@ dropin holder.service "DeviceMemoryMax=$video 2M"
 check "a limit below what is in use stays" soon limit_is system.slice/holder.service $((2 * M))
 systemctl stop holder.service
 no_dropin holder.service
+
+# systemd puts a "_" before names that could be taken for files of the kernel's
+dropin cpu.service "DeviceMemoryMax=$video 8M"
+hold cpu system.slice 4M
+check "a unit whose cgroup is named otherwise has its limit" soon limit_is system.slice/_cpu.service $((8 * M))
+systemctl stop cpu.service
+no_dropin cpu.service
 
 cat > /etc/systemd/system/inst@.service <<END
 [Service]
