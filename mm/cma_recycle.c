@@ -611,8 +611,9 @@ static bool cma_recycle_keep(struct cma_recycler *recycler, unsigned long pfn,
 
 	guard(mutex)(&recycler->lock);
 
-	if (nr_pages > recycler->max || recycler->waiting ||
-	    cma_recycle_poisoned(pfn, nr_pages))
+	/* what is above a new limit goes in parts, and not from here */
+	if (nr_pages > recycler->max || recycler->held > recycler->max ||
+	    recycler->waiting || cma_recycle_poisoned(pfn, nr_pages))
 		return false;
 	if (recycler->held > recycler->max - nr_pages)
 		cma_recycle_give_back(recycler, recycler->held + nr_pages -
@@ -676,20 +677,32 @@ unsigned long cma_recycle_held(const struct cma *cma)
  * @align: alignment that it must have, as an order
  * @want: for cma_recycle_again(), which must follow
  *
+ * Gives back what is held of the first place that fits.  The search would go
+ * around it, and memory that is used for long would lie where nothing did
+ * without the cache, and be in the way of larger buffers.
+ *
  * Remembers how often something has been given back.  The number is read before
  * the search leaves cma->lock, and raised after pages were made free under it:
  * whatever the search could not see yet changes the number.
  *
- * Context: Any.
+ * Context: Sleeps.  Must not be called with locks held that reclaim takes.
  */
 void cma_recycle_begin(struct cma *cma, unsigned long nr_pages,
 		       unsigned int align, struct cma_recycle_want *want)
 {
 	struct cma_recycler *recycler = cma_recycler_of(cma);
+	unsigned long place;
 
 	want->nr_pages = nr_pages;
 	want->align = align;
 	want->waiting = false;
+	/* what is held a moment later was not free to CMA before, either */
+	if (recycler && READ_ONCE(recycler->held)) {
+		guard(mutex)(&recycler->lock);
+		place = cma_recycle_first_place(recycler, nr_pages, align);
+		if (place != CMA_RECYCLE_NOWHERE)
+			cma_recycle_clear_place(recycler, place, nr_pages);
+	}
 	want->given_back = recycler ? READ_ONCE(recycler->given_back) : 0;
 }
 EXPORT_SYMBOL_FOR_MODULES(cma_recycle_begin, "cma_recycle_selftest");

@@ -1028,6 +1028,36 @@ static void test_wanted_by_cma(const struct cma_heap *heap)
 	close(expect_alloc(heap, page, 0));
 }
 
+/*
+ * What a driver has for long lies where it would without the cache, so that as
+ * large a buffer fits beside it
+ */
+static void test_beside_driver(const struct cma_heap *heap)
+{
+	/* no buffer begins at less than this, nor does its size have to be more */
+	const __u64 align = 1ULL << 20;
+	__u64 available;
+	int fd, other;
+
+	setup(heap);
+	need_whole_area(heap);
+	available = heap_number(heap->name, "available");
+	/* The first half, with nothing behind it */
+	close(expect_alloc(heap, page_round(heap->size / 2), 0));
+	knob_expect(heap, "held_bytes", page_round(heap->size / 2));
+	fd = take_elsewhere(heap, "cma", page);
+	if (fd < 0)
+		case_fail("cma_alloc() of a page: %s", strerror(-fd));
+	expect_value("available", heap_number(heap->name, "available"),
+		     available - page);
+	other = cma_heap_alloc(heap, heap->size - align);
+	if (other < 0)
+		case_fail("all of the area but the driver's MiB: %s",
+			  strerror(-other));
+	close(other);
+	close(fd);
+}
+
 /* And by a driver, through the DMA API */
 static void test_wanted_by_dma(const struct cma_heap *heap)
 {
@@ -1214,6 +1244,7 @@ static const struct cma_heap_case cases[] = {
 	{ test_hopeless,	"hopeless" },
 	{ test_searching,	"searching" },
 	{ test_wanted_by_cma,	"wanted_by_cma" },
+	{ test_beside_driver,	"beside_driver" },
 	{ test_wanted_by_dma,	"wanted_by_dma" },
 	{ test_numbers,		"numbers" },
 	{ test_killed,		"killed" },
