@@ -1195,7 +1195,7 @@ EXPORT_SYMBOL_GPL(dmem_cgroup_get_common_ancestor);
 static struct cgroup_subsys_state *
 dmemcs_alloc(struct cgroup_subsys_state *parent_css)
 {
-	struct dmemcg_state *cs = kzalloc_obj(*cs);
+	struct dmemcg_state *cs = kzalloc_obj(*cs, GFP_KERNEL_ACCOUNT);
 
 	if (!cs)
 		return ERR_PTR(-ENOMEM);

@@ -459,7 +459,8 @@ static struct dma_buf *cma_heap_allocate(struct dma_heap *heap,
 	if (len > area->size)
 		return ERR_PTR(-ENOMEM);
 
-	buffer = kzalloc_obj(*buffer);
+	/* small, but many of them can be had: not for nothing */
+	buffer = kzalloc_obj(*buffer, GFP_KERNEL_ACCOUNT);
 	if (!buffer)
 		return ERR_PTR(-ENOMEM);
 	buffer->area = area;
