@@ -44,6 +44,9 @@
 /* Buffers and files to hoard; many enough that batches of statistics are few */
 #define MANY		1000
 
+/* Less than a dma_buf, which is larger than what the heap notes about it */
+#define BYTES_OF_BUFFER	(40 * sizeof(long))
+
 /* How long statistics of memory may be behind, in milliseconds */
 #define STAT_DELAY	3000
 
@@ -419,7 +422,17 @@ static void test_names(const struct cma_heap *heap)
 
 #define LOG_ROUNDS	500
 
-static void make_noise(struct user *user)
+/* Until there is not a page left: what is refused then was CMA's to refuse */
+static void fill_area(struct user *user)
+{
+	__u64 chunk;
+
+	for (chunk = user->heap->size / 8; chunk >= page; chunk /= 2)
+		while (allocate_flags(user, page_round(chunk), 0) >= 0)
+			;
+}
+
+static void ask_for_nonsense(struct user *user)
 {
 	static const char * const nonsense[] = {
 		"", "\n", "x", "x 1\n", "cma/nothing 1\n", "\xff\xfe\n",
@@ -428,7 +441,10 @@ static void make_noise(struct user *user)
 	unsigned int i, j;
 
 	for (i = 0; i < LOG_ROUNDS; i++) {
-		allocate(user, 5);
+		int fd = allocate(user, 5);
+
+		if (fd >= 0)
+			close(fd);
 		allocate_flags(user, 0, 0);
 		allocate_flags(user, ~0ULL, 0);
 		allocate_flags(user, 1ULL << 62, 0);
@@ -442,22 +458,55 @@ static void make_noise(struct user *user)
 	}
 }
 
+/* Beyond a limit, and from an area that is full */
+static void make_noise(struct user *user)
+{
+	set_max_pages(user->leaf, user->heap, 4);
+	ask_for_nonsense(user);
+	/* Somebody else may need it just now */
+	if (user->heap->is_default)
+		return;
+	expect_errno("no limit", dmem_set_limit(user->leaf, "dmem.max",
+						user->heap, DMEM_MAX), 0);
+	fill_area(user);
+	expect_errno("from a full area", allocate(user, 5), ENOMEM);
+	ask_for_nonsense(user);
+}
+
+/* Of the heap, its area or its region, from whatever part of the kernel */
+static bool is_ours(const struct user *user, const char *record)
+{
+	static const char * const words[] = { "dmem", "dma", "cma", "isolation" };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcasestr(record, words[i]))
+			return true;
+	return strstr(record, user->heap->name);
+}
+
 static void test_log(const struct cma_heap *heap)
 {
 	struct user user;
 	char record[8192];
 	unsigned int lines = 0;
+	ssize_t len;
 	int log;
 
 	prepare(&user, heap);
-	set_max_pages(user.hidden, heap, 4);
 	log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (log < 0 || lseek(log, 0, SEEK_END) < 0)
 		case_fail("/dev/kmsg: %s", strerror(errno));
 	as_user(&user, make_noise);
 	/* others may have a word, too; EPIPE: more than it holds */
-	while (read(log, record, sizeof(record)) >= 0 || errno == EPIPE)
+	while ((len = read(log, record, sizeof(record) - 1)) >= 0 || errno == EPIPE) {
 		lines++;
+		if (len < 0)
+			continue;
+		record[len] = '\0';
+		if (is_ours(&user, record))
+			case_fail("in the log: %s", record);
+	}
 	close(log);
 	if (lines > LOG_ROUNDS / 50)
 		case_fail("%u lines in the log after %u rounds", lines,
@@ -504,6 +553,27 @@ static void hoard_buffer(struct user *user, unsigned int i)
 
 	if (fd < 0)
 		case_fail("buffer %u: %s", i, strerror(-fd));
+}
+
+/* Beside what any open file needs: what the kernel keeps of a buffer */
+static void hoard_buffers(struct user *user)
+{
+	__s64 start, files, buffers;
+	unsigned int i;
+
+	start = slab(user);
+	for (i = 0; i < MANY; i++)
+		if (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0)
+			case_fail("/dev/null: %s", strerror(errno));
+	files = slab(user) - start;
+	for (i = 0; i < MANY; i++)
+		hoard_buffer(user, i);
+	buffers = slab(user) - start - files;
+	if (buffers - files < MANY * BYTES_OF_BUFFER)
+		case_fail("%u buffers: %lld bytes charged beside %lld", MANY,
+			  (long long)(buffers - files), (long long)files);
+	ksft_print_msg("%u buffers: %lld bytes, as many files: %lld\n", MANY,
+		       (long long)buffers, (long long)files);
 }
 
 /*
@@ -583,6 +653,11 @@ static void test_pools(const struct cma_heap *heap)
 	with_memory(heap, hoard_pools);
 }
 
+static void test_buffers(const struct cma_heap *heap)
+{
+	with_memory(heap, hoard_buffers);
+}
+
 static void test_peaks(const struct cma_heap *heap)
 {
 	with_memory(heap, hoard_peaks);
@@ -598,6 +673,7 @@ static const struct {
 	{ test_charge,	"charge" },
 	{ test_names,	"names" },
 	{ test_log,	"log" },
+	{ test_buffers,	"buffers",	true },
 	{ test_pools,	"pools",	true },
 	{ test_peaks,	"peaks",	true },
 };
