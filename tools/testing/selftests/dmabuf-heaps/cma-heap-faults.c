@@ -298,11 +298,22 @@ static void count_objects(struct caches *caches)
  * The names and inodes of files in /proc, /sys and cgroups come and go with who
  * looks at them. A buffer that is lost is lost with its file, which is counted,
  * and a cgroup with its nodes in kernfs.
+ *
+ * What the kernel's own debugging notes about objects has reserves of its own.
+ * An object that is lost is counted in the cache that it is from.
  */
-static bool is_of_names(const char *cache)
+static bool is_not_counted(const char *cache)
 {
-	return !strcmp(cache, "dentry") || !strcmp(cache, "inode_cache") ||
-	       !strcmp(cache, "proc_inode_cache");
+	static const char * const names[] = {
+		"dentry", "inode_cache", "proc_inode_cache",
+		"debug_objects_cache", "kmemleak_object",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(cache, names[i]))
+			return true;
+	return false;
 }
 
 /* The cache that has at least @more objects more than before, or NULL */
@@ -315,7 +326,7 @@ static const struct cache *find_growth(const struct caches *before,
 	for (i = 0; i < now->count; i++) {
 		const struct cache *cache = &now->cache[i];
 
-		if (is_of_names(cache->name))
+		if (is_not_counted(cache->name))
 			continue;
 		for (j = 0; j < before->count; j++)
 			if (!strcmp(before->cache[j].name, cache->name))

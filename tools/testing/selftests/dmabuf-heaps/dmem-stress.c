@@ -65,6 +65,10 @@
 #define MAX_WORKERS	32
 #define ROUNDS		10
 #define REPLAY_PERCENT	10
+/* As many have shown that a seed repeats them */
+#define REPLAY_MAX	10000
+/* Between two looks at all pools */
+#define SNAPSHOT_US	10000
 
 /* For a load with the usual number of operations on a slow machine */
 #define CASE_SECONDS	300
@@ -792,7 +796,8 @@ static pid_t start_checker(void)
 		for (i = 0; i < nr_heaps; i++)
 			dmem_pools_check(heaps[i].heap->region, false, NULL);
 		count(sh->snapshots);
-		sched_yield();
+		/* It would be a fifth of the load else, and the rest is slower */
+		usleep(SNAPSHOT_US);
 	} while (!last);
 	exit(KSFT_PASS);
 }
@@ -1258,6 +1263,8 @@ static void test_replay(const struct cma_heap *unused __maybe_unused)
 	__u32 ops = total_ops * (__u64)REPLAY_PERCENT / 100;
 	struct shared first;
 
+	if (ops > REPLAY_MAX)
+		ops = REPLAY_MAX;
 	run_load(ops);
 	first = *sh;
 	run_load(ops);
