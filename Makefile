@@ -40,7 +40,7 @@ check: deps ## all tests: User Mode Linux, arm64, 32-bit arm, Debian (DEBUG=1: o
 check-fast: deps ## the tests that User Mode Linux can run, seconds once built
 	@vm/check fast
 
-nightly: deps ## hours: check DEBUG=1, and a million generated writes
+nightly: deps ## hours: check DEBUG=1, and a million of each operation (then vm/figures)
 	@vm/check nightly
 
 kunit: deps ## the controller's unit tests (FILTER=dmem_peak: some of them)
