@@ -238,7 +238,8 @@ static void parse(struct parser *parser, char *text)
 		if (*line == '#' || *line == ';')
 			continue;
 		if (pending) {
-			char *joined = dmem_printf("%s %s", pending, line);
+			char *joined = dmem_printf("%s%s%s", pending,
+						   *pending ? " " : "", line);
 
 			free(pending);
 			pending = joined;
@@ -293,14 +294,15 @@ static void read_file(struct unit_file *file, const char *full, unit_say_t say,
 		return;
 	}
 	size = file->st.st_size;
-	text = dmem_grow(NULL, 0, size + 1);
+	text = dmem_grow(NULL, 0, size + 2);
 	while (got < size && (n = read(fd, text + got, size - got)) > 0)
 		got += n;
 	if (memchr(text, '\0', got)) {
 		complain(&parser, 1, "not a text file, not read");
 		return;
 	}
-	text[got] = '\0';
+	/* nothing is left to be continued at the end */
+	strcpy(text + got, "\n");
 	/* most unit files have nothing for us */
 	if (strstr(text, SECTION))
 		parse(&parser, text);

@@ -143,6 +143,22 @@ static void continuation(void)
 	end();
 }
 
+/* What the fuzzer found: lines that are continued by nothing, or continue nothing. */
+static void continuation_of_nothing(void)
+{
+	begin();
+	file(ETC "v.slice.d/50.conf", "[X-DMem]\nDeviceMemoryMax=cma/video 7M\\");
+	check_number(max_of_video("v.slice"), 7 * MIB);
+	check_text(said, "");
+	file(ETC "v.slice.d/50.conf", "[X-DMem]\nDeviceMemoryMax=cma/video 8M \\\n# the end");
+	check_number(max_of_video("v.slice"), 8 * MIB);
+	check_text(said, "");
+	file(ETC "v.slice.d/50.conf", "\\\n[X-DMem]\n\\\n\nDeviceMemoryMax=cma/video 9M\n");
+	check_number(max_of_video("v.slice"), 9 * MIB);
+	check_text(said, "");
+	end();
+}
+
 static void all_regions(void)
 {
 	begin();
@@ -317,7 +333,8 @@ static void types(void)
 	check(!unit_type("dmem.max"), "is a file of the kernel's");
 }
 
-CHECK_MAIN(CASE(all_keys), CASE(continuation), CASE(all_regions), CASE(empty_forgets),
+CHECK_MAIN(CASE(all_keys), CASE(continuation), CASE(continuation_of_nothing),
+	   CASE(all_regions), CASE(empty_forgets),
 	   CASE(order_and_hiding), CASE(templates_and_prefixes), CASE(aliases),
 	   CASE(wrong_lines), CASE(unknown_region), CASE(files_that_are_none),
 	   CASE(loaded_again), CASE(types))
