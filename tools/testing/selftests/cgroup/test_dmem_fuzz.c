@@ -27,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -684,14 +683,10 @@ static void run(void (*fn)(struct fuzz_group *group, struct fuzz_write *w),
 		struct fuzz_write *w;
 		__u64 start = now_ms();
 
-		fflush(stdout);
-		pids[i] = fork();
-		if (pids[i] < 0)
-			case_fail("fork: %s", strerror(errno));
+		pids[i] = case_fork();
 		if (pids[i])
 			continue;
 		seed = own_seed;
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		w = malloc(sizeof(*w));
 		if (!w)
 			case_fail("out of memory");

@@ -370,23 +370,17 @@ static bool next_op(void)
 static pid_t start(void (*fn)(struct worker *w), unsigned int index)
 {
 	struct worker w = { .index = index };
-	pid_t parent = getpid(), pid;
+	pid_t pid;
 
 	w.random = random_fork(&seed);
 	memset(w.held, -1, sizeof(w.held));
 	memset(w.peaks, -1, sizeof(w.peaks));
 	w.events = -1;
 
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		case_fail("fork: %s", strerror(errno));
+	pid = case_fork();
 	if (pid)
 		return pid;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		exit(KSFT_FAIL);
 	while (!load(sh->go))
 		usleep(100);
 	fn(&w);

@@ -38,7 +38,6 @@
 #include <unistd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -1074,7 +1073,6 @@ static void __noreturn fuzz_process(unsigned int number, __u32 state, __u32 ops)
 	struct op op;
 	int ret;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	heap = pick_heap(number);
 	enter_own_cgroup(number);
 	start_process(heap);
@@ -1132,10 +1130,7 @@ static void fuzz(unsigned int percent)
 	for (i = 0; i < PROCESSES; i++) {
 		__u32 state = random_fork(&states);
 
-		fflush(stdout);
-		pids[i] = fork();
-		if (pids[i] < 0)
-			case_fail("fork: %s", strerror(errno));
+		pids[i] = case_fork();
 		if (!pids[i])
 			fuzz_process(i, state, ops);
 	}

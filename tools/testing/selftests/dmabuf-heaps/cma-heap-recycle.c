@@ -635,26 +635,6 @@ static void test_pressure(const struct cma_heap *heap)
 	knob_expect(heap, "given_back_pressure", pressure + bytes);
 }
 
-/* A line of /proc/meminfo, in bytes */
-static __u64 memory_of(const char *name)
-{
-	unsigned long long kib;
-	bool found = false;
-	char line[128];
-	FILE *file;
-
-	file = fopen("/proc/meminfo", "r");
-	if (!file)
-		case_fail("/proc/meminfo: %s", strerror(errno));
-	while (!found && fgets(line, sizeof(line), file))
-		found = !strncmp(line, name, strlen(name)) &&
-			sscanf(line + strlen(name), ": %llu", &kib) == 1;
-	fclose(file);
-	if (!found)
-		case_fail("/proc/meminfo: no %s", name);
-	return kib * 1024;
-}
-
 /* Uses memory up until some of what is held was given back for it */
 static void __noreturn use_memory_up(const struct cma_heap *heap, __u64 held)
 {

@@ -14,15 +14,12 @@
 #endif
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include "kselftest.h"
 #include "lib/cma_heap_cases.h"
@@ -73,12 +70,6 @@ static __u32 now_us(void)
 	return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
 }
 
-static void expect_done(const char *what, int ret)
-{
-	if (ret)
-		case_fail("%s: %s", what, strerror(-ret));
-}
-
 static void enter(const char *cgroup)
 {
 	expect_done(cgroup, dmem_write_text(cgroup, "cgroup.procs", "0"));
@@ -87,38 +78,18 @@ static void enter(const char *cgroup)
 static pid_t start(void (*fn)(const struct cma_heap *heap),
 		   const struct cma_heap *heap)
 {
-	pid_t parent = getpid(), pid;
+	pid_t pid = case_fork();
 
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		case_fail("fork: %s", strerror(errno));
 	if (pid)
 		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() == parent)
-		fn(heap);
+	fn(heap);
 	exit(KSFT_PASS);
-}
-
-static __u64 available_bytes(void)
-{
-	char *text = dmem_read_file("/proc", "meminfo"), *found;
-	__u64 bytes = 0;
-
-	found = text ? strstr(text, "MemAvailable:") : NULL;
-	if (found)
-		bytes = strtoull(found + strlen("MemAvailable:"), NULL, 10) << 10;
-	free(text);
-	if (!bytes)
-		case_fail("/proc/meminfo: no MemAvailable");
-	return bytes;
 }
 
 /* Memory that may be in the area, given back and taken again and again */
 static void borrow(const struct cma_heap *heap __maybe_unused)
 {
-	__u64 bytes = available_bytes() / BORROWED_SHARE, at;
+	__u64 bytes = memory_of("MemAvailable") / BORROWED_SHARE, at;
 	char *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -227,11 +198,11 @@ static void test_wait(const struct cma_heap *heap)
 	printf(" of these were %u, and %u refused, the longest in %u us\n",
 	       load(sh->large), load(sh->refused), load(sh->longest));
 
-	expect_dmem_soon_at(__func__, __LINE__, large_group, "dmem.current", heap, 0);
-	expect_dmem_soon_at(__func__, __LINE__, small_group, "dmem.current", heap, 0);
-	expect_dmem_at(__func__, __LINE__, large_group, "dmem.peak", heap,
-		       page_round(heap->size / LARGE_SHARE));
-	expect_dmem_at(__func__, __LINE__, small_group, "dmem.peak", heap, page);
+	expect_dmem_soon(large_group, "dmem.current", heap, 0);
+	expect_dmem_soon(small_group, "dmem.current", heap, 0);
+	expect_dmem(large_group, "dmem.peak", heap,
+		    page_round(heap->size / LARGE_SHARE));
+	expect_dmem(small_group, "dmem.peak", heap, page);
 	enter(sb.root);
 	expect_done(large_group, cgroup_remove_soon(large_group));
 	expect_done(small_group, cgroup_remove_soon(small_group));

@@ -242,12 +242,6 @@ static void test_buffers(const struct cma_heap *heap)
 	expect_as_before(heap, "buffers", cycles, ALLOWED_PER_BUFFER, &before);
 }
 
-static void expect_done(const char *what, int ret)
-{
-	if (ret)
-		case_fail("%s: %s", what, strerror(-ret));
-}
-
 static void enter(const char *cgroup)
 {
 	expect_done(cgroup, dmem_write_text(cgroup, "cgroup.procs", "0"));

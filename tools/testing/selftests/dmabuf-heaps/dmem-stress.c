@@ -235,14 +235,6 @@ static const char *group_path(__u32 number)
 
 /* Results */
 
-static void expect_done_at(const char *func, int line, const char *what, int ret)
-{
-	if (ret)
-		case_fail_at(func, line, "%s: %s", what, strerror(-ret));
-}
-
-#define expect_done(what, ret) expect_done_at(__func__, __LINE__, what, ret)
-
 static void enable(const char *cgroup)
 {
 	expect_done("+dmem",
@@ -282,23 +274,6 @@ static void expect_child(pid_t pid, bool killed)
 		return;
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
 		case_fail("a child ended with status 0x%x", status);
-}
-
-/* A process that dies with its parent */
-static pid_t start(void)
-{
-	pid_t parent = getpid(), pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		case_fail("fork: %s", strerror(errno));
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(KSFT_PASS);
-	}
-	return pid;
 }
 
 /* Buffers */
@@ -511,7 +486,7 @@ static void do_move(struct worker *w, struct draw *draw)
 static void do_fork(struct worker *w, struct draw *draw)
 {
 	int *fd = used_slot(w, draw->a);
-	pid_t pid = start();
+	pid_t pid = case_fork();
 
 	if (!pid) {
 		do_touch(w, draw);
@@ -535,7 +510,7 @@ static void do_exec(struct worker *w, struct draw *draw)
 		return;
 	snprintf(fd_text, sizeof(fd_text), "%d", *fd);
 	snprintf(ino_text, sizeof(ino_text), "%u", number_of(*fd, &bytes));
-	pid = start();
+	pid = case_fork();
 	if (!pid) {
 		fcntl(*fd, F_SETFD, 0);
 		execl("/proc/self/exe", "dmem-stress", "--inherit", fd_text,
@@ -576,7 +551,7 @@ static void do_hold(struct worker *w, struct draw *draw __maybe_unused)
 	kill_holder(w);
 	if (w->victim)
 		return;
-	w->holder = start();
+	w->holder = case_fork();
 	if (!w->holder)
 		for (;;)
 			pause();
@@ -726,7 +701,7 @@ static void do_kill(struct worker *w, struct draw *draw)
 
 	if (w->victim)
 		return;
-	pid = start();
+	pid = case_fork();
 	if (!pid) {
 		w->victim = true;
 		w->holder = 0;
@@ -769,7 +744,7 @@ static void work(struct worker *w)
 static pid_t start_worker(unsigned int index, __u32 *random)
 {
 	struct worker w = { .index = index, .random = random_fork(random) };
-	pid_t pid = start();
+	pid_t pid = case_fork();
 
 	if (pid)
 		return pid;
@@ -787,7 +762,7 @@ static pid_t start_checker(void)
 {
 	unsigned int i;
 	bool last;
-	pid_t pid = start();
+	pid_t pid = case_fork();
 
 	if (pid)
 		return pid;

@@ -189,6 +189,25 @@ void pattern_check_at(const char *func, int line, const char *map, __u64 bytes,
 	}
 }
 
+__u64 memory_of(const char *name)
+{
+	unsigned long long kib;
+	bool found = false;
+	char line[128];
+	FILE *file;
+
+	file = fopen("/proc/meminfo", "r");
+	if (!file)
+		case_fail("/proc/meminfo: %s", strerror(errno));
+	while (!found && fgets(line, sizeof(line), file))
+		found = !strncmp(line, name, strlen(name)) &&
+			sscanf(line + strlen(name), ": %llu", &kib) == 1;
+	fclose(file);
+	if (!found)
+		case_fail("/proc/meminfo: no %s", name);
+	return kib * 1024;
+}
+
 bool has_huge_pages(void)
 {
 	return sizeof(long) == 8 && !access("/sys/kernel/mm/transparent_hugepage", F_OK);

@@ -59,6 +59,9 @@ void pattern_check_at(const char *func, int line, const char *map, __u64 bytes,
 #define pattern_check(map, bytes, offset, seed) \
 	pattern_check_at(__func__, __LINE__, map, bytes, offset, seed)
 
+/* A line of /proc/meminfo, in bytes; there has to be one */
+__u64 memory_of(const char *name);
+
 /* Large mappings of buffers are made of huge pages where it is possible */
 bool has_huge_pages(void);
 

@@ -594,6 +594,29 @@ void expect_value_at(const char *func, int line, const char *what,
 }
 
 /* @want is an exit status, or minus the number of the signal that kills */
+pid_t case_fork(void)
+{
+	pid_t parent = getpid(), pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		case_fail("fork: %s", strerror(errno));
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* It was killed before that, which is no failure to a subreaper */
+		if (getppid() != parent)
+			_exit(KSFT_PASS);
+	}
+	return pid;
+}
+
+void expect_done_at(const char *func, int line, const char *what, int ret)
+{
+	if (ret)
+		case_fail_at(func, line, "%s: %s", what, strerror(-ret));
+}
+
 void expect_exit_at(const char *func, int line, pid_t pid, int want)
 {
 	int status, seen;

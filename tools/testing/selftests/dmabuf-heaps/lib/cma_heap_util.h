@@ -156,6 +156,9 @@ case_skip(struct dmem_sandbox *sb, const char *fmt, ...);
 
 #define case_fail(fmt, ...) case_fail_at(__func__, __LINE__, fmt, ##__VA_ARGS__)
 
+/* fork() of a process that dies with its parent; a case without one fails */
+pid_t case_fork(void);
+
 /* Expectations */
 void expect_dmem_at(const char *func, int line, const char *cgroup,
 		    const char *file, const struct cma_heap *heap,
@@ -168,6 +171,8 @@ int expect_alloc_at(const char *func, int line, const struct cma_heap *heap,
 void expect_value_at(const char *func, int line, const char *what,
 		     __u64 seen, __u64 want);
 void expect_exit_at(const char *func, int line, pid_t pid, int want);
+/* @ret is 0, and not a negative errno of @what */
+void expect_done_at(const char *func, int line, const char *what, int ret);
 
 /* What a file of the heap in sysfs says; the case fails if it is no number */
 __u64 heap_number_at(const char *func, int line, const char *heap,
@@ -183,6 +188,8 @@ __u64 heap_number_at(const char *func, int line, const char *heap,
 	expect_value_at(__func__, __LINE__, what, seen, want)
 #define expect_exit(pid, want) \
 	expect_exit_at(__func__, __LINE__, pid, want)
+#define expect_done(what, ret) \
+	expect_done_at(__func__, __LINE__, what, ret)
 #define heap_number(heap, file) \
 	heap_number_at(__func__, __LINE__, heap, file)
 
