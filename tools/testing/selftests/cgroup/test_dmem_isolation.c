@@ -20,12 +20,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -33,10 +35,14 @@
 #include <sys/wait.h>
 
 #include <linux/dma-heap.h>
+#include <linux/dma-heap-info.h>
+#include <linux/userfaultfd.h>
 
 #include "kselftest.h"
 #include "cgroup_util.h"
 #include "../dmabuf-heaps/lib/cma_heap_util.h"
+#include "../dmabuf-heaps/lib/shared_number.h"
+#include "../dmabuf-heaps/lib/waits.h"
 
 #define CASE_SECONDS	60
 #define NOBODY		65534
@@ -58,6 +64,9 @@ static __u64 page;
  * @heap:	the heap that he may allocate from
  * @heap_fd:	open on its device
  * @given_fd:	a buffer that was charged to somebody else, or -1
+ * @faults_fd:	makes descriptors that tell him of faults in his memory
+ * @begun_fd:	others go on once he has written to it
+ * @over_fd:	at its end once they are done
  * @hidden:	its path, as it is outside
  * @sibling:	the same
  * @u:		outside
@@ -69,6 +78,9 @@ struct user {
 	const struct cma_heap *heap;
 	int heap_fd;
 	int given_fd;
+	int faults_fd;
+	int begun_fd;
+	int over_fd;
 	char *hidden;
 	char *sibling;
 	char *u;
@@ -663,6 +675,355 @@ static void test_peaks(const struct cma_heap *heap)
 	with_memory(heap, hoard_peaks);
 }
 
+/* Attempt: to delay somebody else by a lock of ours */
+
+enum wait {
+	WAIT_PAGE,
+	WAIT_LIMIT,
+	WAIT_CGROUP,
+	NR_WAITS
+};
+
+/* What somebody who charges the same region does all day */
+static void others_day(struct user *user, struct waits waits[NR_WAITS])
+{
+	char *home = cg_name(user->sibling, "home");
+	char *guest = cg_name(user->sibling, "guest");
+	unsigned int i;
+	__u32 begin;
+
+	for (i = 0; i < WAITS_MAX; i++) {
+		begin = now_us();
+		close(expect_alloc(user->heap, page, 0));
+		waits_add(&waits[WAIT_PAGE], begin);
+
+		begin = now_us();
+		expect_done("his limit", dmem_set_limit(home, "dmem.max",
+							user->heap, DMEM_MAX));
+		waits_add(&waits[WAIT_LIMIT], begin);
+
+		begin = now_us();
+		expect_done(guest, cgroup_make(guest));
+		enter(guest);
+		close(expect_alloc(user->heap, page, 0));
+		enter(home);
+		expect_done(guest, cgroup_remove(guest));
+		waits_add(&waits[WAIT_CGROUP], begin);
+		usleep(1000);
+	}
+	free(home);
+	free(guest);
+}
+
+static void print_waits(const struct user *user, struct waits alone[NR_WAITS],
+			struct waits beside[NR_WAITS])
+{
+	static const char * const names[NR_WAITS] = {
+		[WAIT_PAGE] = "a page",
+		[WAIT_LIMIT] = "a limit",
+		[WAIT_CGROUP] = "a cgroup made, charged and removed",
+	};
+	unsigned int i;
+
+	ksft_print_msg("test_dmem_isolation: %s: others wait, in us (median, longest):",
+		       user->heap->name);
+	for (i = 0; i < NR_WAITS; i++)
+		printf(" %s %u, %u, beside it %u, %u%s", names[i],
+		       waits_median(&alone[i]), alone[i].longest,
+		       waits_median(&beside[i]), beside[i].longest,
+		       i < NR_WAITS - 1 ? ";" : "\n");
+}
+
+/* Others: before the user does something, and while he does */
+static void be_others(struct user *user, int begun_fd)
+{
+	struct waits alone[NR_WAITS] = { { .nr = 0 } };
+	struct waits beside[NR_WAITS] = { { .nr = 0 } };
+	__u64 bytes;
+	char byte;
+
+	enter(cg_name(user->sibling, "home"));
+	others_day(user, alone);
+	if (read(begun_fd, &byte, 1) != 1)
+		case_fail("the attempt has ended before it began");
+	others_day(user, beside);
+	/* and who looks after the user */
+	expect_done("his limit", dmem_set_limit(user->u, "dmem.max", user->heap,
+						DMEM_MAX));
+	expect_done("his usage", dmem_read(user->u, "dmem.current",
+					   user->heap->region, &bytes));
+	expect_done("his peak", dmem_write(user->u, "dmem.peak", "1", 1));
+	print_waits(user, alone, beside);
+}
+
+/* @attempt begins when it calls let_others_go_on(), which ends when they are done */
+static void beside_others(struct user *user, void (*attempt)(struct user *user))
+{
+	int begun[2], over[2];
+	pid_t pid;
+
+	control(user->sibling, "+dmem");
+	free(create(user->sibling, "home"));
+	if (pipe2(begun, O_CLOEXEC) || pipe2(over, O_CLOEXEC))
+		case_fail("pipe: %s", strerror(errno));
+	pid = case_fork();
+	if (!pid) {
+		close(begun[1]);
+		close(over[0]);
+		be_others(user, begun[0]);
+		exit(0);
+	}
+	close(begun[0]);
+	close(over[1]);
+	user->begun_fd = begun[1];
+	user->over_fd = over[0];
+	as_user(user, attempt);
+	close(begun[1]);
+	close(over[0]);
+	expect_exit(pid, 0);
+	expect_pages(user->hidden, user, 0);
+	expect_pages(user->sibling, user, 0);
+}
+
+/* The user's: others go on, until they are done */
+static void let_others_go_on(const struct user *user)
+{
+	char byte = 0;
+
+	if (write(user->begun_fd, &byte, 1) != 1)
+		case_fail("others: %s", strerror(errno));
+	if (read(user->over_fd, &byte, 1))
+		case_fail("others: %s", strerror(errno));
+}
+
+/*
+ * ... that is held while the kernel copies from or to his memory: as he says when
+ * the memory is there, as a file system of his own could, that may be never.
+ */
+
+enum { STOP_ALLOC, STOP_INFO, STOP_LIMIT, STOP_PEAK, STOP_READ, STOP_FDINFO, NR_STOPS };
+
+/**
+ * struct stop - a call that does not come back
+ * @what:	for people
+ * @fd:		called with
+ * @request:	for ioctl(), or 0
+ * @write:	if that is 0: write(), not read()
+ * @at:		a page that is not there
+ */
+struct stop {
+	const char *what;
+	int fd;
+	unsigned long request;
+	bool write;
+	char *at;
+};
+
+static void *call(void *data)
+{
+	const struct stop *stop = data;
+
+	if (stop->request)
+		ioctl(stop->fd, stop->request, stop->at);
+	else if (stop->write)
+		write(stop->fd, stop->at, page);
+	else
+		read(stop->fd, stop->at, page);
+	case_fail("%s: not stopped", stop->what);
+}
+
+/* A descriptor that tells of faults at @map, which are not handled otherwise */
+static int stop_faults(const struct user *user, char *map, __u64 bytes)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = {
+		.range = { (unsigned long)map, bytes },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = ioctl(user->faults_fd, USERFAULTFD_IOC_NEW, O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) ||
+	    ioctl(fd, UFFDIO_REGISTER, &range))
+		case_fail("userfaultfd: %s", strerror(errno));
+	return fd;
+}
+
+static int open_file(const char *dir, const char *name, int flags)
+{
+	char *path = cg_name(dir, name);
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		case_fail("%s: %s", path, strerror(errno));
+	free(path);
+	return fd;
+}
+
+static void stop_in_the_kernel(struct user *user)
+{
+	struct stop stops[NR_STOPS] = {
+		[STOP_ALLOC] = { "allocating", .request = DMA_HEAP_IOCTL_ALLOC },
+		[STOP_INFO] = { "asking", .request = DMA_HEAP_IOCTL_GET_INFO },
+		[STOP_LIMIT] = { "dmem.max", .write = true },
+		[STOP_PEAK] = { "dmem.peak", .write = true },
+		[STOP_READ] = { "dmem.current" },
+		[STOP_FDINFO] = { "fdinfo" },
+	};
+	unsigned int i, stopped = 0;
+	struct uffd_msg msg;
+	pthread_t thread;
+	int buffer, faults;
+	char name[16], *map;
+
+	buffer = allocate(user, 1);
+	if (buffer < 0)
+		case_fail("allocating: %s", strerror(-buffer));
+	snprintf(name, sizeof(name), "%d", buffer);
+	stops[STOP_ALLOC].fd = user->heap_fd;
+	stops[STOP_INFO].fd = user->heap_fd;
+	stops[STOP_LIMIT].fd = open_file(user->leaf, "dmem.max", O_WRONLY);
+	stops[STOP_PEAK].fd = open_file(user->leaf, "dmem.peak", O_WRONLY);
+	stops[STOP_READ].fd = open_file(user->root, "dmem.current", O_RDONLY);
+	stops[STOP_FDINFO].fd = open_file("/proc/thread-self/fdinfo", name, O_RDONLY);
+
+	map = mmap(NULL, NR_STOPS * page, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED)
+		case_fail("mmap: %s", strerror(errno));
+	faults = stop_faults(user, map, NR_STOPS * page);
+	for (i = 0; i < NR_STOPS; i++) {
+		stops[i].at = map + i * page;
+		if (pthread_create(&thread, NULL, call, &stops[i]))
+			case_fail("a thread: %s", strerror(errno));
+	}
+	while (stopped != (1 << NR_STOPS) - 1) {
+		if (read(faults, &msg, sizeof(msg)) != sizeof(msg))
+			case_fail("userfaultfd: %s", strerror(errno));
+		stopped |= 1 << (msg.arg.pagefault.address - (unsigned long)map) / page;
+	}
+	let_others_go_on(user);
+}
+
+static void test_stopped(const struct cma_heap *heap)
+{
+	struct user user;
+	int faults = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+
+	if (faults < 0)
+		case_skip(&sb, "/dev/userfaultfd: %s", strerror(errno));
+	prepare(&user, heap);
+	user.faults_fd = faults;
+	beside_others(&user, stop_in_the_kernel);
+	close(faults);
+}
+
+/* ... that he takes without a pause, and keeps as long as he can */
+
+#define LIMIT_TEXT	65536
+
+/* How often he did it */
+enum { RESETS, LIMITS, CGROUPS, NR_ATTACKS };
+
+static __u32 *attacks;
+
+static void reset_peaks(struct user *user)
+{
+	int fds[MANY];
+	unsigned int i;
+
+	/* to have a pool */
+	close(allocate(user, 1));
+	for (i = 0; i < MANY; i++)
+		fds[i] = open_file(user->leaf, "dmem.peak", O_RDWR);
+	for (i = 0;; i = (i + 1) % MANY) {
+		if (write(fds[i], "1", 1) != 1)
+			case_fail("dmem.peak: %s", strerror(errno));
+		count(attacks[RESETS]);
+	}
+}
+
+/* As many lines as there may be in one write: all but the last say nothing */
+static void write_limits(struct user *user)
+{
+	static char text[LIMIT_TEXT];
+	char setting[CMA_HEAP_NAME_SIZE + 64];
+	size_t len;
+
+	len = snprintf(setting, sizeof(setting), "%s max\n", user->heap->region);
+	memset(text, '\n', sizeof(text));
+	memcpy(text + sizeof(text) - len, setting, len);
+	for (;;) {
+		expect_done("dmem.max", dmem_write(user->leaf, "dmem.max", text,
+						   sizeof(text)));
+		count(attacks[LIMITS]);
+	}
+}
+
+/* Each is charged, by a buffer that is given back when it is gone */
+static void make_cgroups(struct user *user)
+{
+	char *cgroup = cg_name(user->root, "again");
+	int fd;
+
+	for (;;) {
+		expect_done(cgroup, cgroup_make(cgroup));
+		enter(cgroup);
+		fd = allocate(user, 1);
+		enter(user->leaf);
+		expect_done(cgroup, cgroup_remove(cgroup));
+		close(fd);
+		count(attacks[CGROUPS]);
+	}
+}
+
+static void (*const attackers[NR_ATTACKS])(struct user *user) = {
+	[RESETS] = reset_peaks,
+	[LIMITS] = write_limits,
+	[CGROUPS] = make_cgroups,
+};
+
+/* They end with the first process of their namespace */
+static void attack(struct user *user)
+{
+	__u32 before[NR_ATTACKS];
+	unsigned int i;
+
+	attacks = mmap(NULL, NR_ATTACKS * sizeof(*attacks), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (attacks == MAP_FAILED)
+		case_fail("mmap: %s", strerror(errno));
+	for (i = 0; i < NR_ATTACKS; i++)
+		if (!case_fork())
+			attackers[i](user);
+	for (i = 0; i < NR_ATTACKS; i++) {
+		while (!load(attacks[i])) {
+			if (waitpid(-1, NULL, WNOHANG))
+				case_fail("somebody has ended");
+			usleep(1000);
+		}
+	}
+	memcpy(before, attacks, sizeof(before));
+	let_others_go_on(user);
+	for (i = 0; i < NR_ATTACKS; i++) {
+		if (load(attacks[i]) == before[i])
+			case_fail("number %u has stopped", i);
+		before[i] = load(attacks[i]) - before[i];
+	}
+	ksft_print_msg("test_dmem_isolation: %s: meanwhile %u resets of %u peaks,",
+		       user->heap->name, before[RESETS], MANY);
+	printf(" %u limits of %u KiB, %u cgroups removed\n", before[LIMITS],
+	       LIMIT_TEXT / 1024, before[CGROUPS]);
+}
+
+static void test_locks(const struct cma_heap *heap)
+{
+	struct user user;
+
+	allow_files();
+	prepare(&user, heap);
+	beside_others(&user, attack);
+}
+
 /* Those that wait for statistics run with one region */
 static const struct {
 	void (*fn)(const struct cma_heap *heap);
@@ -676,6 +1037,8 @@ static const struct {
 	{ test_buffers,	"buffers",	true },
 	{ test_pools,	"pools",	true },
 	{ test_peaks,	"peaks",	true },
+	{ test_stopped,	"stopped" },
+	{ test_locks,	"locks" },
 };
 
 /* The next region's heap from @index on; -1 if there is none */

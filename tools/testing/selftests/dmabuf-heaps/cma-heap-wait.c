@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <sys/mman.h>
 
@@ -25,9 +24,9 @@
 #include "lib/cma_heap_cases.h"
 #include "lib/cma_heap_util.h"
 #include "lib/shared_number.h"
+#include "lib/waits.h"
 
 #define CASE_SECONDS	300
-#define PAGES		200
 #define PAUSE_US	2000
 /* Of the area, for each large buffer */
 #define LARGE_SHARE	4
@@ -52,23 +51,10 @@ struct shared {
 	__u32 longest;
 };
 
-struct waits {
-	__u32 median;
-	__u32 longest;
-};
-
 static struct dmem_sandbox sb;
 static struct shared *sh;
 static __u64 page;
 static char large_group[PATH_MAX + 128], small_group[PATH_MAX + 128];
-
-static __u32 now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
-}
 
 static void enter(const char *cgroup)
 {
@@ -130,34 +116,20 @@ static void allocate_large(const struct cma_heap *heap)
 	}
 }
 
-static int by_number(const void *a, const void *b)
-{
-	__u32 x = *(const __u32 *)a, y = *(const __u32 *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Pages, one after another, until @wanted of the large ones were there as well */
 static struct waits wait_for_pages(const struct cma_heap *heap, __u32 wanted)
 {
-	static __u32 took[PAGES];
-	struct waits waits = { 0 };
-	unsigned int i;
-	__u32 begin, us;
+	struct waits waits = { .nr = 0 };
+	__u32 begin;
 	int fd;
 
-	for (i = 0; i < PAGES || load(sh->large) < wanted; i++) {
+	while (waits.nr < WAITS_MAX || load(sh->large) < wanted) {
 		begin = now_us();
 		fd = alloc_buffer(heap, page);
-		us = now_us() - begin;
-		took[i % PAGES] = us;
-		if (us > waits.longest)
-			waits.longest = us;
+		waits_add(&waits, begin);
 		close(fd);
 		usleep(PAUSE_US);
 	}
-	qsort(took, PAGES, sizeof(took[0]), by_number);
-	waits.median = took[PAGES / 2];
 	return waits;
 }
 
@@ -189,12 +161,12 @@ static void test_wait(const struct cma_heap *heap)
 	expect_exit(borrower, KSFT_PASS);
 
 	ksft_print_msg("cma-heap-wait: %s: a page in us (median, longest): alone %u, %u;",
-		       heap->name, alone.median, alone.longest);
-	printf(" beside who borrows from the area %u, %u;", borrowed.median,
+		       heap->name, waits_median(&alone), alone.longest);
+	printf(" beside who borrows from the area %u, %u;", waits_median(&borrowed),
 	       borrowed.longest);
 	printf(" beside that and buffers of %llu KiB %u, %u;",
 	       (unsigned long long)(heap->size / LARGE_SHARE >> 10),
-	       beside.median, beside.longest);
+	       waits_median(&beside), beside.longest);
 	printf(" of these were %u, and %u refused, the longest in %u us\n",
 	       load(sh->large), load(sh->refused), load(sh->longest));
 
