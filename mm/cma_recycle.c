@@ -527,22 +527,24 @@ static struct page *cma_recycle_try(struct cma_recycler *recycler,
 
 /*
  * CMA was asked for @nr_pages at @place and has given @page.  It passed over the
- * place if that is still free: if not, somebody else was faster.  It did not if
- * there is a better one since it was asked.
+ * place if that is still free, but for what is @page's now: if not, somebody else
+ * was faster.  It did not if there is a better one since it was asked.
  */
 static void cma_recycle_see(struct cma_recycler *recycler, unsigned long place,
 			    unsigned long nr_pages, const struct page *page)
 {
 	const struct cma_memrange *range = &recycler->cma->ranges[0];
+	unsigned long end = place + nr_pages;
 
 	if (page ? page_to_pfn(page) <= range->base_pfn + place :
 		   fatal_signal_pending(current))
 		return;
+	if (page)
+		end = min(end, page_to_pfn(page) - range->base_pfn);
 
 	guard(mutex)(&recycler->lock);
 	guard(spinlock_irq)(&recycler->cma->lock);
-	if (find_next_bit(range->bitmap, place + nr_pages, place) <
-	    place + nr_pages)
+	if (find_next_bit(range->bitmap, end, place) < end)
 		return;
 	recycler->passed = true;
 	recycler->passed_end = get_jiffies_64() +
