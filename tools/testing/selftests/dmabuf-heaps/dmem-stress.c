@@ -63,7 +63,8 @@
 #define OPS		10000
 #define WORKERS		4
 #define MAX_WORKERS	32
-#define ROUNDS		10
+#define MIN_ROUNDS	10
+#define OPS_OF_ROUND	10000
 #define REPLAY_PERCENT	10
 /* As many have shown that a seed repeats them */
 #define REPLAY_MAX	10000
@@ -718,16 +719,24 @@ static void do_kill(struct worker *w, struct draw *draw)
 	expect_child(pid, true);
 }
 
+/* How often all wait to be counted */
+static __u32 nr_rounds(void)
+{
+	__u32 rounds = total_ops / OPS_OF_ROUND;
+
+	return rounds < MIN_ROUNDS ? MIN_ROUNDS : rounds;
+}
+
 static void work(struct worker *w)
 {
-	__u32 *drawn = &sh->drawn[w->index], round, i = 0;
+	__u32 *drawn = &sh->drawn[w->index], rounds = nr_rounds(), round, i = 0;
 	__u64 ops = total_ops / nr_workers;
 	enum operation op;
 	struct draw draw;
 
 	ops += w->index < total_ops % nr_workers;
-	for (round = 0; round < ROUNDS; round++) {
-		for (; i < ops * (round + 1) / ROUNDS; i++) {
+	for (round = 0; round < rounds; round++) {
+		for (; i < ops * (round + 1) / rounds; i++) {
 			op = draw_next(&w->random, &draw);
 			*drawn = (*drawn ^ op ^ draw.a ^ draw.b ^ draw.c) * 0x01000193;
 			actions[op].fn(w, &draw);
@@ -1207,7 +1216,7 @@ static void run_load(__u32 ops)
 		crew.workers[i] = start_worker(i, &random);
 	crew.alive = nr_workers;
 	store(sh->go, 1);
-	for (round = 0; round < ROUNDS; round++) {
+	for (round = 0; round < nr_rounds(); round++) {
 		while (load(sh->waiting) < nr_workers)
 			crew_watch(&crew);
 		quiesce();
