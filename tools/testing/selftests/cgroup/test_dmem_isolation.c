@@ -620,24 +620,43 @@ static void hoard_pools(struct user *user)
 	expect_pages(user->root, user, 2 * MANY);
 }
 
-static void hoard_peaks(struct user *user)
+static int open_file(const char *dir, const char *name, int flags)
 {
-	char *path = cg_control(user->leaf, "dmem.peak");
-	__s64 opened, written;
-	int fds[MANY];
+	char *path = cg_name(dir, name);
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		case_fail("%s: %s", path, strerror(errno));
+	free(path);
+	return fd;
+}
+
+static void open_peaks(const struct user *user, int fds[MANY])
+{
 	unsigned int i;
 
 	/* to have a pool */
 	close(allocate(user, 1));
-	for (i = 0; i < MANY; i++) {
-		fds[i] = open(path, O_RDWR | O_CLOEXEC);
-		if (fds[i] < 0)
-			case_fail("%s: %s", path, strerror(errno));
-	}
+	for (i = 0; i < MANY; i++)
+		fds[i] = open_file(user->leaf, "dmem.peak", O_RDWR);
+}
+
+static void reset_peak(int fd)
+{
+	if (write(fd, "1", 1) != 1)
+		case_fail("dmem.peak: %s", strerror(errno));
+}
+
+static void hoard_peaks(struct user *user)
+{
+	__s64 opened, written;
+	int fds[MANY];
+	unsigned int i;
+
+	open_peaks(user, fds);
 	opened = slab(user);
 	for (i = 0; i < MANY; i++)
-		if (write(fds[i], "1", 1) != 1)
-			case_fail("%s: %s", path, strerror(errno));
+		reset_peak(fds[i]);
 	written = slab(user) - opened;
 	if (written < MANY * 100)
 		case_fail("%u views: %lld bytes charged", MANY,
@@ -851,17 +870,6 @@ static int stop_faults(const struct user *user, char *map, __u64 bytes)
 	return fd;
 }
 
-static int open_file(const char *dir, const char *name, int flags)
-{
-	char *path = cg_name(dir, name);
-	int fd = open(path, flags | O_CLOEXEC);
-
-	if (fd < 0)
-		case_fail("%s: %s", path, strerror(errno));
-	free(path);
-	return fd;
-}
-
 static void stop_in_the_kernel(struct user *user)
 {
 	struct stop stops[NR_STOPS] = {
@@ -934,13 +942,9 @@ static void reset_peaks(struct user *user)
 	int fds[MANY];
 	unsigned int i;
 
-	/* to have a pool */
-	close(allocate(user, 1));
-	for (i = 0; i < MANY; i++)
-		fds[i] = open_file(user->leaf, "dmem.peak", O_RDWR);
+	open_peaks(user, fds);
 	for (i = 0;; i = (i + 1) % MANY) {
-		if (write(fds[i], "1", 1) != 1)
-			case_fail("dmem.peak: %s", strerror(errno));
+		reset_peak(fds[i]);
 		count(attacks[RESETS]);
 	}
 }

@@ -732,10 +732,6 @@ static long pin_lowest_page(const struct cma_heap *heap, __u64 base, int pipe_en
 	return lowest < pages ? (long)lowest : -1;
 }
 
-/*
- * The first place has a page that cannot be migrated: CMA passes over it each
- * time.  Held memory behind it is used nevertheless.
- */
 /* Longer than mm/cma_recycle.c remembers it */
 #define PASSED_US	1200000
 
@@ -759,6 +755,10 @@ static void pass_over(const struct cma_heap *heap, __u64 frame, __u64 bytes)
 			  (unsigned long long)bytes);
 }
 
+/*
+ * The first place has a page that cannot be migrated: CMA passes over it each
+ * time.  Held memory behind it is used nevertheless.
+ */
 static void test_passed_over(const struct cma_heap *heap)
 {
 	__u64 base;
@@ -781,7 +781,7 @@ static void test_passed_over(const struct cma_heap *heap)
 	knob_write(heap, "max_percent", "100");
 
 	pass_over(heap, base + number, (number + 16) * page);
-	/* Until that is forgotten; then so large that CMA's place is partly this */
+	/* Once that is forgotten: one that is larger than the steps CMA takes */
 	knob_write(heap, "max_percent", "0");
 	usleep(PASSED_US);
 	knob_write(heap, "max_percent", "100");
