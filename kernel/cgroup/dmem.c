@@ -58,6 +58,10 @@
  *	that is a driver which was bound again while old buffers live.  The old
  *	region leaves the files but keeps working.
  *
+ * Trace events
+ *	Are called only when one is on.  With lockdep a call that is off looks at
+ *	the number of its CPU nevertheless, which KCSAN takes for a race here.
+ *
  * Structure
  *	A pool is one region's numbers in one cgroup.  Pools of a region form a
  *	tree of their own beside the cgroups: each holds a reference to its parent
@@ -895,7 +899,8 @@ int dmem_cgroup_try_charge(struct dmem_cgroup_region *region, u64 size,
 	dmemcg_track_charge(pool, size);
 	spin_unlock_irqrestore(&region->lock, flags);
 
-	trace_dmem_charge(region->name, pool->cgroup_id, size);
+	if (trace_dmem_charge_enabled())
+		trace_dmem_charge(region->name, pool->cgroup_id, size);
 	*ret_pool = pool;
 	return 0;
 
@@ -907,7 +912,8 @@ refused:
 	}
 	spin_unlock_irqrestore(&region->lock, flags);
 
-	trace_dmem_limit_hit(region->name, level->cgroup_id, size);
+	if (trace_dmem_limit_hit_enabled())
+		trace_dmem_limit_hit(region->name, level->cgroup_id, size);
 	dmemcg_notify(level);
 	/* holds the level too */
 	dmemcg_pool_put(pool);
@@ -941,7 +947,8 @@ void dmem_cgroup_uncharge(struct dmem_cgroup_pool_state *pool, u64 size)
 	dmemcg_track_charge(pool, -size);
 	spin_unlock_irqrestore(&pool->region->lock, flags);
 
-	trace_dmem_uncharge(pool->region->name, pool->cgroup_id, size);
+	if (trace_dmem_uncharge_enabled())
+		trace_dmem_uncharge(pool->region->name, pool->cgroup_id, size);
 	dmemcg_pool_put(pool);
 }
 EXPORT_SYMBOL_GPL(dmem_cgroup_uncharge);
