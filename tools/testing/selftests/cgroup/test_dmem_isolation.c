@@ -11,6 +11,14 @@
  *	sb.top/hidden/u		delegated; root of the user's cgroup namespace
  *	sb.top/hidden/u/leaf	made by the user, who lives there
  *	sb.top/sibling		somebody else's
+ *
+ * With --runner=PROGRAM he does so in a container that PROGRAM makes:
+ *
+ *	PROGRAM CGROUP USER DESCRIPTORS TEST ARGUMENTS...
+ *
+ * runs TEST, a program without libraries, with a root that is USER outside. Its
+ * cgroup, and the root of what is mounted on /sys/fs/cgroup, is CGROUP, a path
+ * below the mount outside. It has that many descriptors from 3 on.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -19,6 +27,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <grp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -59,6 +68,9 @@
 static struct dmem_sandbox sb;
 static __u64 page;
 
+/* What makes containers; NULL: namespaces are made here */
+static const char *runner;
+
 /**
  * struct user - the user, and what he was given
  * @heap:	the heap that he may allocate from
@@ -73,6 +85,7 @@ static __u64 page;
  * @dir:	where the user mounts his view of the cgroups
  * @root:	the same as @u, in that view
  * @leaf:	in that view
+ * @outside:	the errno of paths as they are outside
  */
 struct user {
 	const struct cma_heap *heap;
@@ -87,6 +100,7 @@ struct user {
 	char dir[64];
 	char *root;
 	char *leaf;
+	int outside;
 };
 
 /* Root's part */
@@ -162,6 +176,9 @@ static void prepare(struct user *user, const struct cma_heap *heap)
 	memset(user, 0, sizeof(*user));
 	user->heap = heap;
 	user->given_fd = -1;
+	user->faults_fd = -1;
+	user->begun_fd = -1;
+	user->over_fd = -1;
 	user->heap_fd = cma_heap_open(heap);
 	if (user->heap_fd < 0)
 		case_fail("%s: %s", heap->name, strerror(-user->heap_fd));
@@ -217,8 +234,116 @@ static void mount_cgroups(struct user *user)
 		case_fail("mounting cgroups: %s", strerror(errno));
 	user->root = user->dir;
 	user->leaf = cg_name(user->root, "leaf");
+	user->outside = EACCES;
 	control(user->root, "+dmem");
 }
+
+/* In a container: the other program that this one is there */
+
+enum {
+	FD_HANDOVER = STDERR_FILENO + 1,
+	FD_HEAP,
+	FD_GIVEN,
+	FD_FAULTS,
+	FD_BEGUN,
+	FD_OVER,
+	FD_END
+};
+
+/**
+ * struct handover - what it needs to know, beside descriptors
+ * @heap:	of struct user
+ * @top:	sb.top
+ */
+struct handover {
+	struct cma_heap heap;
+	char top[sizeof(sb.top)];
+};
+
+static int hand_over(const struct user *user)
+{
+	struct handover over = { .heap = *user->heap };
+	int fd = memfd_create("isolation", 0);
+
+	snprintf(over.top, sizeof(over.top), "%s", sb.top);
+	if (fd < 0 || pwrite(fd, &over, sizeof(over), 0) != sizeof(over))
+		case_fail("memfd: %s", strerror(errno));
+	return fd;
+}
+
+/* @fds become those from FD_HANDOVER on; those that are -1 are of no use there */
+static void give_descriptors(int fds[FD_END])
+{
+	int fd;
+
+	for (fd = FD_HANDOVER; fd < FD_END; fd++) {
+		if (fds[fd] < 0)
+			fds[fd] = open("/dev/null", O_RDWR);
+		fds[fd] = fcntl(fds[fd], F_DUPFD_CLOEXEC, FD_END);
+		if (fds[fd] < 0)
+			case_fail("descriptor %d: %s", fd, strerror(errno));
+	}
+	for (fd = FD_HANDOVER; fd < FD_END; fd++)
+		if (dup2(fds[fd], fd) != fd)
+			case_fail("descriptor %d: %s", fd, strerror(errno));
+}
+
+static void __noreturn run_container(const struct user *user, const char *attempt)
+{
+	int fds[FD_END] = {
+		[FD_HANDOVER] = hand_over(user),
+		[FD_HEAP] = user->heap_fd,
+		[FD_GIVEN] = user->given_fd,
+		[FD_FAULTS] = user->faults_fd,
+		[FD_BEGUN] = user->begun_fd,
+		[FD_OVER] = user->over_fd,
+	};
+	char uid[16], descriptors[16], test[PATH_MAX], option[64];
+	ssize_t len;
+
+	len = readlink("/proc/self/exe", test, sizeof(test) - 1);
+	if (len < 0)
+		case_fail("/proc/self/exe: %s", strerror(errno));
+	test[len] = '\0';
+	give_descriptors(fds);
+	snprintf(uid, sizeof(uid), "%d", NOBODY);
+	snprintf(descriptors, sizeof(descriptors), "%d", FD_END - FD_HANDOVER);
+	snprintf(option, sizeof(option), "--attempt=%s", attempt);
+	execl(runner, runner, user->u + strlen(sb.root), uid, descriptors, test,
+	      option, NULL);
+	case_fail("%s: %s", runner, strerror(errno));
+}
+
+/* There: what as_user() prepares where there is no container */
+static void find_yourself(struct user *user)
+{
+	static struct handover over;
+
+	if (pread(FD_HANDOVER, &over, sizeof(over), 0) != sizeof(over))
+		case_fail("not called by --runner");
+	snprintf(sb.top, sizeof(sb.top), "%s", over.top);
+	memset(user, 0, sizeof(*user));
+	user->heap = &over.heap;
+	user->heap_fd = FD_HEAP;
+	user->given_fd = FD_GIVEN;
+	user->faults_fd = FD_FAULTS;
+	user->begun_fd = FD_BEGUN;
+	user->over_fd = FD_OVER;
+	user->sibling = cg_name(sb.top, "sibling");
+	user->hidden = cg_name(sb.top, "hidden");
+	user->u = cg_name(user->hidden, "u");
+	user->outside = ENOENT;
+
+	user->root = "/sys/fs/cgroup";
+	/* the attempts would show nothing as somebody else, elsewhere */
+	if (getpid() != 1)
+		case_fail("not the first process of a pid namespace");
+	user->leaf = create(user->root, "leaf");
+	enter(user->leaf);
+	control(user->root, "+dmem");
+}
+
+static const char *attempt_name(void (*attempt)(struct user *user));
 
 /* Runs @attempt as the user; it returns if nothing was wrong */
 static void as_user(struct user *user, void (*attempt)(struct user *user))
@@ -229,6 +354,8 @@ static void as_user(struct user *user, void (*attempt)(struct user *user))
 	pid = fork();
 	if (pid < 0)
 		case_fail("fork: %s", strerror(errno));
+	if (!pid && runner)
+		run_container(user, attempt_name(attempt));
 	if (!pid) {
 		/* its root is where the namespace is made */
 		enter(user->u);
@@ -292,7 +419,7 @@ static void exceed_limit(struct user *user)
 	expect_errno("his own root's limit",
 		     try_set_max(user->root, user->heap, "max"), EACCES);
 	expect_errno("the limit above",
-		     try_set_max(user->hidden, user->heap, "max"), EACCES);
+		     try_set_max(user->hidden, user->heap, "max"), user->outside);
 	if (try_set_max(user->leaf, user->heap, "max"))
 		case_fail("a limit of his own must be his");
 
@@ -336,7 +463,7 @@ static void charge_others(struct user *user)
 	char *procs = cg_control(user->sibling, "cgroup.procs");
 	int fd = open(procs, O_WRONLY | O_CLOEXEC);
 
-	expect_errno(procs, fd < 0 ? -errno : 0, EACCES);
+	expect_errno(procs, fd < 0 ? -errno : 0, user->outside);
 
 	/* who opened the device does not matter, who holds the buffer neither */
 	fd = allocate(user, 2);
@@ -1031,6 +1158,47 @@ static void test_locks(const struct cma_heap *heap)
 	beside_others(&user, attack);
 }
 
+/* By the names that the program in a container is told */
+static const struct {
+	void (*fn)(struct user *user);
+	const char *name;
+} attempts[] = {
+	{ exceed_limit,		"exceed_limit" },
+	{ charge_others,	"charge_others" },
+	{ learn_names,		"learn_names" },
+	{ make_noise,		"make_noise" },
+	{ hoard_buffers,	"hoard_buffers" },
+	{ hoard_pools,		"hoard_pools" },
+	{ hoard_peaks,		"hoard_peaks" },
+	{ stop_in_the_kernel,	"stop_in_the_kernel" },
+	{ attack,		"attack" },
+};
+
+static const char *attempt_name(void (*attempt)(struct user *user))
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(attempts); i++)
+		if (attempts[i].fn == attempt)
+			return attempts[i].name;
+	case_fail("an attempt that attempts[] does not name");
+}
+
+static void __noreturn attempt_here(const char *name)
+{
+	struct user user;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(attempts); i++)
+		if (!strcmp(attempts[i].name, name))
+			break;
+	if (i == ARRAY_SIZE(attempts))
+		case_fail("%s: no such attempt", name);
+	find_yourself(&user);
+	attempts[i].fn(&user);
+	exit(KSFT_PASS);
+}
+
 /* Those that wait for statistics run with one region */
 static const struct {
 	void (*fn)(const struct cma_heap *heap);
@@ -1058,17 +1226,46 @@ static int next_heap(unsigned int index)
 	return -1;
 }
 
-int main(void)
+static void parse_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "attempt", required_argument, NULL, 'a' },
+		{ "runner", required_argument, NULL, 'r' },
+		{ }
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		switch (option) {
+		case 'a':
+			attempt_here(optarg);
+		case 'r':
+			runner = optarg;
+			break;
+		default:
+			exit(KSFT_FAIL);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "%s: what is '%s'?\n", argv[0], argv[optind]);
+		exit(KSFT_FAIL);
+	}
+}
+
+int main(int argc, char **argv)
 {
 	char name[CMA_HEAP_NAME_SIZE + 64];
 	unsigned int regions = 0, runs = 0;
 	int at, result, ret;
 	size_t i;
 
+	page = page_size();
+	parse_options(argc, argv);
 	ksft_print_header();
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
-	page = page_size();
+	if (runner && access(runner, X_OK))
+		ksft_exit_fail_msg("%s: %s\n", runner, strerror(errno));
 	ret = sandbox_open(&sb, "dmem_isolation");
 	if (ret)
 		ksft_exit_fail_msg("no sandbox: %s\n", strerror(-ret));
