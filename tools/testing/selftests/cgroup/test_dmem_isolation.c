@@ -253,16 +253,27 @@ enum {
 /**
  * struct handover - what it needs to know, beside descriptors
  * @heap:	of struct user
+ * @u:		the cgroup to be in, as stat() tells it
  * @top:	sb.top
  */
 struct handover {
 	struct cma_heap heap;
+	__u64 u;
 	char top[sizeof(sb.top)];
 };
 
+static __u64 identity(const char *cgroup)
+{
+	struct stat seen;
+
+	if (stat(cgroup, &seen))
+		case_fail("%s: %s", cgroup, strerror(errno));
+	return seen.st_ino;
+}
+
 static int hand_over(const struct user *user)
 {
-	struct handover over = { .heap = *user->heap };
+	struct handover over = { .heap = *user->heap, .u = identity(user->u) };
 	int fd = memfd_create("isolation", 0);
 
 	snprintf(over.top, sizeof(over.top), "%s", sb.top);
@@ -338,6 +349,7 @@ static void find_yourself(struct user *user)
 	/* the attempts would show nothing as somebody else, elsewhere */
 	if (getpid() != 1)
 		case_fail("not the first process of a pid namespace");
+	expect_value("the container's cgroup", identity(user->root), over.u);
 	user->leaf = create(user->root, "leaf");
 	enter(user->leaf);
 	control(user->root, "+dmem");
