@@ -253,7 +253,7 @@ enum {
 /**
  * struct handover - what it needs to know, beside descriptors
  * @heap:	of struct user
- * @u:		the cgroup to be in, as stat() tells it
+ * @u:		id of the cgroup to be in
  * @top:	sb.top
  */
 struct handover {
@@ -262,21 +262,13 @@ struct handover {
 	char top[sizeof(sb.top)];
 };
 
-static __u64 identity(const char *cgroup)
-{
-	struct stat seen;
-
-	if (stat(cgroup, &seen))
-		case_fail("%s: %s", cgroup, strerror(errno));
-	return seen.st_ino;
-}
-
 static int hand_over(const struct user *user)
 {
-	struct handover over = { .heap = *user->heap, .u = identity(user->u) };
+	struct handover over = { .heap = *user->heap };
 	int fd = memfd_create("isolation", 0);
 
 	snprintf(over.top, sizeof(over.top), "%s", sb.top);
+	expect_done(user->u, dmem_cgroup_id(user->u, &over.u));
 	if (fd < 0 || pwrite(fd, &over, sizeof(over), 0) != sizeof(over))
 		case_fail("memfd: %s", strerror(errno));
 	return fd;
@@ -329,6 +321,7 @@ static void __noreturn run_container(const struct user *user, const char *attemp
 static void find_yourself(struct user *user)
 {
 	static struct handover over;
+	__u64 id;
 
 	if (pread(FD_HANDOVER, &over, sizeof(over), 0) != sizeof(over))
 		case_fail("not called by --runner");
@@ -349,7 +342,8 @@ static void find_yourself(struct user *user)
 	/* the attempts would show nothing as somebody else, elsewhere */
 	if (getpid() != 1)
 		case_fail("not the first process of a pid namespace");
-	expect_value("the container's cgroup", identity(user->root), over.u);
+	expect_done(user->root, dmem_cgroup_id(user->root, &id));
+	expect_value("the container's cgroup", id, over.u);
 	user->leaf = create(user->root, "leaf");
 	enter(user->leaf);
 	control(user->root, "+dmem");
