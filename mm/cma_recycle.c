@@ -20,8 +20,9 @@
  *	held, it is the buffer's; if it is CMA's, CMA is asked, even if another
  *	place is held; if it is partly held, that part goes back to CMA first.
  *	CMA may pass over the place, for pages that cannot be migrated.  Asking
- *	again soon would be in vain and slow: for some time the first place that
- *	is held is as good.
+ *	again soon would be in vain and slow: for some time it is the first place
+ *	that is held.  A buffer may lie higher then than without a cache, in an
+ *	area where pages that stay have their places already.
  *
  * When it goes back to CMA
  *	limit		there would be too much of it: the oldest first
@@ -496,8 +497,16 @@ static struct page *cma_recycle_try(struct cma_recycler *recycler,
 	guard(mutex)(&recycler->lock);
 
 	*place = CMA_RECYCLE_NOWHERE;
-	if (recycler->held && cma_recycle_passed(recycler))
+	if (recycler->held && cma_recycle_passed(recycler)) {
 		*place = cma_recycle_first_held(recycler, nr_pages, *wish);
+		/* that it could not grant the wish may be why CMA passed over it */
+		if (*place == CMA_RECYCLE_NOWHERE && *wish > align) {
+			*place = cma_recycle_first_held(recycler, nr_pages,
+							align);
+			if (*place != CMA_RECYCLE_NOWHERE)
+				*wish = align;
+		}
+	}
 	if (*place == CMA_RECYCLE_NOWHERE && (recycler->held || *wish > align)) {
 		searched = true;
 		*place = cma_recycle_first_place(recycler, nr_pages, *wish);
@@ -529,6 +538,9 @@ static struct page *cma_recycle_try(struct cma_recycler *recycler,
  * CMA was asked for @nr_pages at @place and has given @page.  It passed over the
  * place if that is still free, but for what is @page's now: if not, somebody else
  * was faster.  It did not if there is a better one since it was asked.
+ *
+ * Who was faster and has gone again, or pages that could not be moved for want of
+ * memory, are taken for that, too.  It is a hint and ends by itself.
  */
 static void cma_recycle_see(struct cma_recycler *recycler, unsigned long place,
 			    unsigned long nr_pages, const struct page *page)
