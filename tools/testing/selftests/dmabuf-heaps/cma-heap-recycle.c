@@ -694,8 +694,13 @@ static void test_real_pressure(const struct cma_heap *heap)
 	close(expect_alloc(heap, heap->size, 0));
 }
 
+/* Pages from one place that CMA tries to the next one, for buffers this large */
+#define STEP	256
+#define HUGE_STEP	(2 * STEP)
+
 /*
- * Fills memory, pins the page that is lowest in the area, and keeps only that one.
+ * Fills memory, pins the page that is lowest in the area, of those that no huge
+ * page but a step comes after first, and keeps only that one.
  * Return: its number in the area, whose first frame is @base, or -1.
  */
 static long pin_lowest_page(const struct cma_heap *heap, __u64 base, int pipe_end)
@@ -720,7 +725,8 @@ static long pin_lowest_page(const struct cma_heap *heap, __u64 base, int pipe_en
 			  (unsigned long)(map + at) / page * 8) != sizeof(entry))
 			case_fail("pagemap: %s", strerror(errno));
 		entry &= (1ULL << 55) - 1;
-		if (entry >= base && entry - base < lowest) {
+		if (entry >= base && entry - base < lowest &&
+		    entry % HUGE_STEP < STEP) {
 			lowest = entry - base;
 			iov.iov_base = map + at;
 		}
@@ -730,6 +736,32 @@ static long pin_lowest_page(const struct cma_heap *heap, __u64 base, int pipe_en
 		case_fail("vmsplice: %s", strerror(errno));
 	munmap(map, bytes);
 	return lowest < pages ? (long)lowest : -1;
+}
+
+/*
+ * A page near the start of the area, whose first frame is @base, that cannot be
+ * migrated; until the process ends.  The cache is off: nothing is remembered.
+ * Return: its number in the area.
+ */
+static __u64 pin_page(const struct cma_heap *heap, __u64 *base)
+{
+	int fd, ends[2];
+	long number;
+
+	setup(heap);
+	need_whole_area(heap);
+	if (memory_of("SwapTotal") || memory_of("MemAvailable") > 2048 * MIB)
+		case_skip(&sb, "too much memory or swap to fill it");
+	fd = expect_alloc(heap, heap->size, 0);
+	*base = importer_frame(&sb, fd);
+	close(fd);
+	knob_write(heap, "max_percent", "0");
+	if (pipe(ends))
+		case_fail("pipe: %s", strerror(errno));
+	number = pin_lowest_page(heap, *base, ends[1]);
+	if (number < 0 || (number + 16) * page > heap->size / 4)
+		case_skip(&sb, "no page of the area was given to a process");
+	return number;
 }
 
 /* Longer than mm/cma_recycle.c remembers it */
@@ -761,33 +793,72 @@ static void pass_over(const struct cma_heap *heap, __u64 frame, __u64 bytes)
  */
 static void test_passed_over(const struct cma_heap *heap)
 {
-	__u64 base;
-	int fd, ends[2];
-	long number;
+	__u64 base, number = pin_page(heap, &base);
 
-	setup(heap);
-	need_whole_area(heap);
-	if (memory_of("SwapTotal") || memory_of("MemAvailable") > 2048 * MIB)
-		case_skip(&sb, "too much memory or swap to fill it");
-	fd = expect_alloc(heap, heap->size, 0);
-	base = importer_frame(&sb, fd);
-	close(fd);
-	knob_write(heap, "max_percent", "0");
-	if (pipe(ends))
-		case_fail("pipe: %s", strerror(errno));
-	number = pin_lowest_page(heap, base, ends[1]);
-	if (number < 0 || (number + 16) * page > heap->size / 4)
-		case_skip(&sb, "no page of the area was given to a process");
 	knob_write(heap, "max_percent", "100");
-
 	pass_over(heap, base + number, (number + 16) * page);
 	/* Once that is forgotten: one that is larger than the steps CMA takes */
 	knob_write(heap, "max_percent", "0");
 	usleep(PASSED_US);
 	knob_write(heap, "max_percent", "100");
 	pass_over(heap, base + number, (number + 16) * page + 4 * MIB);
-	close(ends[0]);
-	close(ends[1]);
+}
+
+/* CMA has a place that begins within the one it passed over: that counts */
+static void test_passed_near(const struct cma_heap *heap)
+{
+	const __u64 area = heap->size / page;
+	__u64 base, number = pin_page(heap, &base), frame, misses, hits;
+	/* What is small does not fit between the start and what is big */
+	const __u64 small = number + HUGE_STEP + 16;
+	const __u64 big = small + HUGE_STEP;
+	/* In front of what is held is room for another one, once big is there */
+	const __u64 filler = big + small + 2 * HUGE_STEP;
+	char percent[4];
+	int fd, held;
+
+	if (number + 2 * HUGE_STEP + filler + small > area)
+		case_skip(&sb, "the area is too small");
+	snprintf(percent, sizeof(percent), "%llu",
+		 (unsigned long long)(small * 100 / area + 1));
+
+	fd = alloc_buffer(heap, filler * page);
+	held = alloc_buffer(heap, small * page);
+	frame = importer_frame(&sb, held);
+	knob_write(heap, "max_percent", percent);
+	close(held);
+	close(fd);
+	knob_expect(heap, "held_bytes", small * page);
+	usleep(PASSED_US);
+
+	misses = knob_read(heap, "misses");
+	hits = knob_read(heap, "hits");
+	fd = alloc_buffer(heap, big * page);
+	if (importer_frame(&sb, fd) <= base + number ||
+	    importer_frame(&sb, fd) >= base + big)
+		case_fail("frame %llu: not within the first %llu of the area",
+			  (unsigned long long)(importer_frame(&sb, fd) - base),
+			  (unsigned long long)big);
+	knob_expect(heap, "misses", misses + 1);
+	knob_expect(heap, "held_bytes", small * page);
+	close(expect_alloc(heap, small * page, 0));
+	knob_expect(heap, "hits", hits + 1);
+	fd = alloc_buffer(heap, small * page);
+	expect_value("frame of what was held", importer_frame(&sb, fd), frame);
+}
+
+/*
+ * CMA has passed over each place where a buffer could have a huge page's
+ * alignment. What is held without it is used.
+ */
+static void test_passed_huge(const struct cma_heap *heap)
+{
+	__u64 base, number = pin_page(heap, &base);
+	/* The last of them that begins after the page, a step that is none */
+	const __u64 first = (base + number) / STEP * STEP + STEP - base;
+
+	knob_write(heap, "max_percent", "100");
+	pass_over(heap, base + number, heap->size - first * page);
 }
 
 /* What nobody has a use for goes back after a while */
@@ -1234,6 +1305,8 @@ static const struct cma_heap_case cases[] = {
 	{ test_pressure,	"pressure" },
 	{ test_real_pressure,	"real_pressure" },
 	{ test_passed_over,	"passed_over" },
+	{ test_passed_near,	"passed_near" },
+	{ test_passed_huge,	"passed_huge" },
 	{ test_idle,		"idle" },
 	{ test_idle_parts,	"idle_parts" },
 	{ test_idle_rest,	"idle_rest" },
