@@ -77,7 +77,8 @@
  *			xarrays', a region's) and allocations that do not reclaim.
  *	css->peak_lock	Views: who watches the peaks of the css's pools and what
  *			they have seen.  Of the css, not of the region: who opens
- *			dmem.peak a thousand times waits for nobody but himself.
+ *			dmem.peak a thousand times and resets it keeps nobody
+ *			waiting but those who have reset that file, too.
  *	region->lock	Numbers: usage, peaks, limits, protection sums and events of
  *			all the region's pools.  A leaf, inside the other two, irq
  *			safe, because memory may be given back in any context that
@@ -1580,16 +1581,19 @@ static u64 dmemcg_get_peak(struct dmemcg_state *cs,
 			   struct dmem_cgroup_pool_state *pool,
 			   struct dmemcg_peak *view)
 {
-	guard(spinlock)(&cs->peak_lock);
-	guard(spinlock_irqsave)(&pool->region->lock);
-
 	/*
 	 * A view of another pool is of one that has left, one that is in no list
 	 * of a reset that failed: this pool is younger than the file's reset, or
-	 * there was none.
+	 * there was none.  The file's mutex is held: that does not change.
 	 */
-	if (view && view->pool == pool && !list_empty(&view->node))
+	if (view && view->pool == pool && !list_empty(&view->node)) {
+		guard(spinlock)(&cs->peak_lock);
+		guard(spinlock_irqsave)(&pool->region->lock);
 		return max(view->value, pool->peak);
+	}
+
+	/* these two change together under this lock alone */
+	guard(spinlock_irqsave)(&pool->region->lock);
 	return max(pool->older_peak, pool->peak);
 }
 
