@@ -197,8 +197,8 @@ enum dmemcg_event {
  * @ref: see "Structure" above
  * @region: what the numbers are about; referenced, constant
  * @cgroup_id: of the cgroup it was made for, constant
- * @on_dfl: that cgroup was one of the default hierarchy, where ids can be looked
- *	up; constant
+ * @on_dfl: if it has a parent: that cgroup was one of the default hierarchy, where
+ *	ids can be looked up; constant
  * @cs: the css whose xarray has this pool, NULL once it has not
  * @region_node: in &dmem_cgroup_region.pools while @cs is set
  * @rcu: for freeing
@@ -601,6 +601,7 @@ dmemcg_pool_add(struct dmemcg_state *cs, struct dmem_cgroup_region *region,
 		struct dmem_cgroup_pool_state *parent)
 {
 	struct dmem_cgroup_pool_state *pool, *found = NULL;
+	const struct cgroup *cgrp;
 	int err;
 
 	/*
@@ -619,8 +620,12 @@ dmemcg_pool_add(struct dmemcg_state *cs, struct dmem_cgroup_region *region,
 	kref_get(&region->ref);
 	pool->region = region;
 	INIT_LIST_HEAD(&pool->peaks);
-	pool->cgroup_id = cgroup_id(cs->css.cgroup);
-	pool->on_dfl = cgroup_on_dfl(cs->css.cgroup);
+	scoped_guard(rcu) {
+		/* the root's is another one once its hierarchy is unmounted */
+		cgrp = READ_ONCE(cs->css.cgroup);
+		pool->cgroup_id = cgroup_id(cgrp);
+		pool->on_dfl = cgroup_on_dfl(cgrp);
+	}
 	RCU_INIT_POINTER(pool->cs, cs);
 	dmemcg_track_pool(pool);
 
@@ -985,6 +990,19 @@ static void dmemcg_show_path(struct seq_file *m, struct cgroup *cgrp)
 	seq_commit(m, len < 0 || len >= size ? -1 : len);
 }
 
+/* Whether the pool's cgroup can be looked up by its number. */
+static bool dmemcg_pool_on_dfl(const struct dmem_cgroup_pool_state *pool)
+{
+	const struct dmemcg_state *cs;
+
+	if (pool->parent)
+		return pool->on_dfl;
+	/* the root of whatever hierarchy the controller is in now */
+	guard(rcu)();
+	cs = rcu_dereference(pool->cs);
+	return cs && cgroup_on_dfl(READ_ONCE(cs->css.cgroup));
+}
+
 /**
  * dmem_cgroup_show_fdinfo() - say who is charged for what a descriptor is about
  * @m: the descriptor's file in /proc/<pid>/fdinfo
@@ -1008,7 +1026,7 @@ void dmem_cgroup_show_fdinfo(struct seq_file *m,
 	seq_printf(m, "dmem_cgroup_id:\t%llu\n", pool->cgroup_id);
 
 	/* the same number is another cgroup in another hierarchy */
-	if (!pool->on_dfl)
+	if (!dmemcg_pool_on_dfl(pool))
 		return;
 	/* finds none that is not the namespace's, or its root, or below that */
 	cgrp = cgroup_get_from_id(pool->cgroup_id);

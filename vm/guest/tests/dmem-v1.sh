@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # dmem in a cgroup v1 hierarchy of its own: charges, limits and their removal
-# work as in v2.  Needs a boot that mounts no v2 hierarchy (dmem.cgroup=v1), as
+# work as in v2, and in v2 once that is unmounted.  Needs a boot that mounts no v2 hierarchy (dmem.cgroup=v1), as
 # a controller is in one hierarchy at a time.
 
 echo "KTAP version 1"
-echo "1..5"
+echo "1..6"
 root=/sys/fs/cgroup
 n=0
 
@@ -38,3 +38,27 @@ kill $!
 wait $!
 check "charge is given back" "$(grep video $root/a/dmem.current)" "cma/video 0"
 rmdir $root/a
+
+# The root's cgroup is another one afterwards: a buffer says its path
+
+# wait_for FIELD VALUE: of dmem's line in /proc/cgroups, for ten seconds
+wait_for() {
+	tries=100
+	until awk -v "f=$1" -v "v=$2" '$1 == "dmem" { exit $f != v }' /proc/cgroups ||
+		[ $tries = 0 ]; do
+		tries=$((tries - 1)); usleep 100000
+	done
+}
+
+wait_for 3 1
+umount $root
+wait_for 2 0
+mount -t cgroup2 cgroup2 $root
+rm /tmp/held
+heap-hold video 4K > /tmp/held 2>&1 &
+tries=100
+until [ -s /tmp/held ] || [ $tries = 0 ]; do tries=$((tries - 1)); usleep 100000; done
+check "then in v2: a buffer says who is charged" \
+	"$(cat /proc/$!/fdinfo/* | sed -n 's/^dmem_cgroup:\t//p')" /
+kill $!
+wait $!
