@@ -987,7 +987,7 @@ static void dmemcg_show_path(struct seq_file *m, struct cgroup *cgrp)
 		spin_unlock_irq(&css_set_lock);
 	}
 	/* if there is no room, the file is read again with more */
-	seq_commit(m, len < 0 || len >= size ? -1 : len);
+	seq_commit(m, len < 0 || (size_t)len + 1 >= size ? -1 : len);
 }
 
 /* Whether the pool's cgroup can be looked up by its number. */
