@@ -1501,7 +1501,8 @@ static ssize_t dmemcg_limit_write(struct kernfs_open_file *of, char *buf,
 		return -EINVAL;
 	for (i = 0; i < nbytes; i++)
 		lines += buf[i] == '\n';
-	settings = kvzalloc_objs(*settings, lines, GFP_KERNEL_ACCOUNT);
+	settings = kvzalloc_objs(*settings, lines,
+				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!settings)
 		return -ENOMEM;
 
