@@ -59,8 +59,14 @@
 /* Buffers and files to hoard; many enough that batches of statistics are few */
 #define MANY		1000
 
+/* Threads whose writes do not end */
+#define WRITERS		100
+
 /* Less than a dma_buf, which is larger than what the heap notes about it */
 #define BYTES_OF_BUFFER	(40 * sizeof(long))
+
+/* As much as a limit file takes in one write, in bytes */
+#define LIMIT_TEXT	65536
 
 /* How long statistics of memory may be behind, in milliseconds */
 #define STAT_DELAY	3000
@@ -660,18 +666,22 @@ static void test_log(const struct cma_heap *heap)
 
 /* Attempt: kernel memory that nobody is charged for */
 
-static __s64 slab(const struct user *user)
+static __s64 memory_stat(const struct user *user, const char *key)
 {
-	static const char key[] = "slab_unreclaimable ";
-	__u64 end = now_ms() + STAT_DELAY;
-	long bytes;
+	long bytes = cg_read_key_long(user->root, "memory.stat", key);
 
-	while (sleep_until(end))
-		;
-	bytes = cg_read_key_long(user->root, "memory.stat", key);
 	if (bytes < 0)
 		case_fail("memory.stat: no %s", key);
 	return bytes;
+}
+
+static __s64 slab(const struct user *user)
+{
+	__u64 end = now_ms() + STAT_DELAY;
+
+	while (sleep_until(end))
+		;
+	return memory_stat(user, "slab_unreclaimable ");
 }
 
 static void wait_for_dying(const struct user *user)
@@ -796,7 +806,7 @@ static void hoard_peaks(struct user *user)
 			  (long long)written);
 }
 
-static void with_memory(const struct cma_heap *heap,
+static void with_memory(const struct cma_heap *heap, int faults_fd,
 			void (*attempt)(struct user *user))
 {
 	struct user user;
@@ -809,22 +819,23 @@ static void with_memory(const struct cma_heap *heap,
 	control(sb.top, "+memory");
 	prepare(&user, heap);
 	control(user.hidden, "+memory");
+	user.faults_fd = faults_fd;
 	as_user(&user, attempt);
 }
 
 static void test_pools(const struct cma_heap *heap)
 {
-	with_memory(heap, hoard_pools);
+	with_memory(heap, -1, hoard_pools);
 }
 
 static void test_buffers(const struct cma_heap *heap)
 {
-	with_memory(heap, hoard_buffers);
+	with_memory(heap, -1, hoard_buffers);
 }
 
 static void test_peaks(const struct cma_heap *heap)
 {
-	with_memory(heap, hoard_peaks);
+	with_memory(heap, -1, hoard_peaks);
 }
 
 /* Attempt: to delay somebody else by a lock of ours */
@@ -1048,22 +1059,88 @@ static void stop_in_the_kernel(struct user *user)
 	let_others_go_on(user);
 }
 
+static int open_faults(void)
+{
+	int fd = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		case_skip(&sb, "/dev/userfaultfd: %s", strerror(errno));
+	return fd;
+}
+
 static void test_stopped(const struct cma_heap *heap)
 {
 	struct user user;
-	int faults = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	int faults = open_faults();
 
-	if (faults < 0)
-		case_skip(&sb, "/dev/userfaultfd: %s", strerror(errno));
 	prepare(&user, heap);
 	user.faults_fd = faults;
 	beside_others(&user, stop_in_the_kernel);
 	close(faults);
 }
 
-/* ... that he takes without a pause, and keeps as long as he can */
+/* Meanwhile the kernel keeps what it has copied so far: that is his memory */
 
-#define LIMIT_TEXT	65536
+static void *write_limit(void *data)
+{
+	const struct stop *stop = data;
+
+	write(stop->fd, stop->at, LIMIT_TEXT);
+	case_fail("%s: not stopped", stop->what);
+}
+
+/* What the kernel allocates for its own purposes, in pieces of any size */
+static __s64 slab_and_vmalloc(const struct user *user)
+{
+	__s64 bytes = slab(user);
+
+	return bytes + memory_stat(user, "vmalloc ");
+}
+
+static void hoard_writes(struct user *user)
+{
+	struct stop stops[WRITERS];
+	struct uffd_msg msg;
+	unsigned int i;
+	pthread_t thread;
+	__s64 start, stopped;
+	int faults;
+	char *map;
+
+	map = mmap(NULL, LIMIT_TEXT, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED)
+		case_fail("mmap: %s", strerror(errno));
+	faults = stop_faults(user, map, LIMIT_TEXT);
+	/* one write at a time to an open file */
+	for (i = 0; i < WRITERS; i++)
+		stops[i] = (struct stop){
+			.what = "dmem.max",
+			.fd = open_file(user->leaf, "dmem.max", O_WRONLY),
+			.at = map,
+		};
+	start = slab_and_vmalloc(user);
+	for (i = 0; i < WRITERS; i++)
+		if (pthread_create(&thread, NULL, write_limit, &stops[i]))
+			case_fail("a thread: %s", strerror(errno));
+	for (i = 0; i < WRITERS; i++)
+		if (read(faults, &msg, sizeof(msg)) != sizeof(msg))
+			case_fail("userfaultfd: %s", strerror(errno));
+	stopped = slab_and_vmalloc(user) - start;
+	if (stopped < WRITERS * LIMIT_TEXT)
+		case_fail("%u writes of %u bytes: %lld bytes charged", WRITERS,
+			  LIMIT_TEXT, (long long)stopped);
+}
+
+static void test_writes(const struct cma_heap *heap)
+{
+	int faults = open_faults();
+
+	with_memory(heap, faults, hoard_writes);
+	close(faults);
+}
+
+/* ... that he takes without a pause, and keeps as long as he can */
 
 /* How often he did it */
 enum { RESETS, LIMITS, CGROUPS, NR_ATTACKS };
@@ -1176,6 +1253,7 @@ static const struct {
 	{ hoard_buffers,	"hoard_buffers" },
 	{ hoard_pools,		"hoard_pools" },
 	{ hoard_peaks,		"hoard_peaks" },
+	{ hoard_writes,		"hoard_writes" },
 	{ stop_in_the_kernel,	"stop_in_the_kernel" },
 	{ attack,		"attack" },
 };
@@ -1218,6 +1296,7 @@ static const struct {
 	{ test_buffers,	"buffers",	true },
 	{ test_pools,	"pools",	true },
 	{ test_peaks,	"peaks",	true },
+	{ test_writes,	"writes",	true },
 	{ test_stopped,	"stopped" },
 	{ test_locks,	"locks" },
 };
