@@ -50,15 +50,18 @@
  *
  * Locking
  *	recycler->lock protects everything in the recycler.  It is taken in
- *	reclaim, so memory must not be allocated under it.  Inside nest
- *	cma->lock and the locks of the page allocator.
- *	recycler->held, ->max and ->given_back are written under the lock and read
- *	without: single words, the first two as snapshots, the other as
- *	cma_recycle_begin() explains.
+ *	reclaim, which does not wait for it, so memory must not be allocated
+ *	under it.  Inside nest cma->lock and the locks of the page allocator.
+ *	recycler->held, ->max, ->percent, ->idle_ms and ->given_back are written
+ *	under the lock and read without: single words, the last one as
+ *	cma_recycle_begin() explains, the others as snapshots.  What only counts
+ *	is atomic.  So who looks into sysfs, as anybody may, does not take the
+ *	lock and cannot hold up those who allocate.
  */
 
 #define pr_fmt(fmt) "cma_recycle: " fmt
 
+#include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/cma.h>
@@ -180,9 +183,9 @@ struct cma_recycler {
 	unsigned long given_back;
 	unsigned int percent;
 	unsigned int idle_ms;
-	u64 hits;
-	u64 misses;
-	u64 why[CMA_RECYCLE_NR_WHYS];
+	atomic64_t hits;
+	atomic64_t misses;
+	atomic64_t why[CMA_RECYCLE_NR_WHYS];
 	struct delayed_work idle_work;
 	bool idle_started;
 	struct shrinker *shrinker;
@@ -241,7 +244,7 @@ static void cma_recycle_give(struct cma_recycler *recycler, unsigned long pfn,
 {
 	lockdep_assert_held(&recycler->lock);
 	cma_release(recycler->cma, pfn_to_page(pfn), nr_pages);
-	recycler->why[why] += nr_pages;
+	atomic64_add(nr_pages, &recycler->why[why]);
 	/* after the pages can be found, see cma_recycle_begin() */
 	WRITE_ONCE(recycler->given_back, recycler->given_back + 1);
 }
@@ -522,11 +525,11 @@ static struct page *cma_recycle_try(struct cma_recycler *recycler,
 			   *place + nr_pages;
 	if (all_held && !cma_recycle_poisoned(cma_recycle_base(recycler) + *place,
 					      nr_pages)) {
-		recycler->hits++;
+		atomic64_inc(&recycler->hits);
 		return cma_recycle_take(recycler, *place, nr_pages);
 	}
 
-	recycler->misses++;
+	atomic64_inc(&recycler->misses);
 	if (*place != CMA_RECYCLE_NOWHERE)
 		cma_recycle_clear_place(recycler, *place, nr_pages);
 	else if (searched)
@@ -805,7 +808,8 @@ static unsigned long cma_recycle_scan(struct shrinker *shrinker,
 	struct cma_recycler *recycler = shrinker->private_data;
 	unsigned long n = sc->nr_to_scan, done;
 
-	scoped_guard(mutex, &recycler->lock) {
+	/* who has the lock may have a low priority, or be giving back himself */
+	scoped_cond_guard(mutex_try, return SHRINK_STOP, &recycler->lock) {
 		/* a rest as small as that would not be asked for again */
 		if (recycler->held <= 2 * n)
 			n = recycler->held;
@@ -827,17 +831,14 @@ static void cma_recycle_set_percent(struct cma_recycler *recycler,
 				    unsigned int percent)
 {
 	lockdep_assert_held(&recycler->lock);
-	recycler->percent = percent;
+	WRITE_ONCE(recycler->percent, percent);
 	WRITE_ONCE(recycler->max, mult_frac(recycler->cma->count, percent, 100));
 }
 
 static ssize_t max_percent_show(struct kobject *kobj,
 				struct kobj_attribute *attr, char *buf)
 {
-	struct cma_recycler *recycler = to_recycler(kobj);
-
-	guard(mutex)(&recycler->lock);
-	return sysfs_emit(buf, "%u\n", recycler->percent);
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_recycler(kobj)->percent));
 }
 
 static ssize_t max_percent_store(struct kobject *kobj,
@@ -872,10 +873,7 @@ static struct kobj_attribute max_percent_attr = __ATTR_RW(max_percent);
 static ssize_t idle_ms_show(struct kobject *kobj, struct kobj_attribute *attr,
 			    char *buf)
 {
-	struct cma_recycler *recycler = to_recycler(kobj);
-
-	guard(mutex)(&recycler->lock);
-	return sysfs_emit(buf, "%u\n", recycler->idle_ms);
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_recycler(kobj)->idle_ms));
 }
 
 static ssize_t idle_ms_store(struct kobject *kobj, struct kobj_attribute *attr,
@@ -892,7 +890,7 @@ static ssize_t idle_ms_store(struct kobject *kobj, struct kobj_attribute *attr,
 		return -ERANGE;
 
 	guard(mutex)(&recycler->lock);
-	recycler->idle_ms = ms;
+	WRITE_ONCE(recycler->idle_ms, ms);
 	if (recycler->idle_started)
 		mod_delayed_work(system_power_efficient_wq, &recycler->idle_work,
 				 msecs_to_jiffies(ms));
@@ -907,27 +905,25 @@ static ssize_t _name##_show(struct kobject *kobj,			\
 {									\
 	struct cma_recycler *recycler = to_recycler(kobj);		\
 									\
-	guard(mutex)(&recycler->lock);					\
-	return sysfs_emit(buf, "%llu\n", _value);			\
+	return sysfs_emit(buf, "%llu\n", (u64)(_value));		\
 }									\
 static struct kobj_attribute _name##_attr = __ATTR_RO(_name)
 
-#define CMA_RECYCLE_BYTES(_pages)	((u64)(_pages) << PAGE_SHIFT)
+#define CMA_RECYCLE_SHOW_PAGES(_name, _pages)				\
+	CMA_RECYCLE_SHOW(_name, (u64)(_pages) << PAGE_SHIFT)
 
-CMA_RECYCLE_SHOW(max_bytes, CMA_RECYCLE_BYTES(recycler->max));
-CMA_RECYCLE_SHOW(held_bytes, CMA_RECYCLE_BYTES(recycler->held));
-CMA_RECYCLE_SHOW(hits, recycler->hits);
-CMA_RECYCLE_SHOW(misses, recycler->misses);
-CMA_RECYCLE_SHOW(given_back_limit,
-		 CMA_RECYCLE_BYTES(recycler->why[CMA_RECYCLE_LIMIT]));
-CMA_RECYCLE_SHOW(given_back_split,
-		 CMA_RECYCLE_BYTES(recycler->why[CMA_RECYCLE_SPLIT]));
-CMA_RECYCLE_SHOW(given_back_pressure,
-		 CMA_RECYCLE_BYTES(recycler->why[CMA_RECYCLE_PRESSURE]));
-CMA_RECYCLE_SHOW(given_back_idle,
-		 CMA_RECYCLE_BYTES(recycler->why[CMA_RECYCLE_IDLE]));
-CMA_RECYCLE_SHOW(given_back_wanted,
-		 CMA_RECYCLE_BYTES(recycler->why[CMA_RECYCLE_WANTED]));
+#define CMA_RECYCLE_SHOW_WHY(_name, _why)				\
+	CMA_RECYCLE_SHOW_PAGES(_name, atomic64_read(&recycler->why[_why]))
+
+CMA_RECYCLE_SHOW_PAGES(max_bytes, READ_ONCE(recycler->max));
+CMA_RECYCLE_SHOW_PAGES(held_bytes, READ_ONCE(recycler->held));
+CMA_RECYCLE_SHOW(hits, atomic64_read(&recycler->hits));
+CMA_RECYCLE_SHOW(misses, atomic64_read(&recycler->misses));
+CMA_RECYCLE_SHOW_WHY(given_back_limit, CMA_RECYCLE_LIMIT);
+CMA_RECYCLE_SHOW_WHY(given_back_split, CMA_RECYCLE_SPLIT);
+CMA_RECYCLE_SHOW_WHY(given_back_pressure, CMA_RECYCLE_PRESSURE);
+CMA_RECYCLE_SHOW_WHY(given_back_idle, CMA_RECYCLE_IDLE);
+CMA_RECYCLE_SHOW_WHY(given_back_wanted, CMA_RECYCLE_WANTED);
 
 static struct attribute *cma_recycle_attrs[] = {
 	&max_percent_attr.attr,
