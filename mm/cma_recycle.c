@@ -101,8 +101,8 @@
 #define CMA_RECYCLE_MAX_RUNS	128
 
 /*
- * Given back at a time: others may wait for the lock.  Who frees a buffer gives
- * back as much as that buffer has, or one run.
+ * Given back at a time: others may wait for the lock.  Who allocates or frees a
+ * buffer gives back as much as that buffer has, if that is more.
  */
 #define CMA_RECYCLE_PART_PAGES	(SZ_16M / PAGE_SIZE)
 
@@ -638,6 +638,9 @@ static bool cma_recycle_keep(struct cma_recycler *recycler, unsigned long pfn,
 	if (list_empty(&recycler->spare)) {
 		oldest = list_first_entry(&recycler->ages, typeof(*oldest),
 					  by_age);
+		/* who frees a page does not give back half of the area */
+		if (oldest->nr_pages > max(nr_pages, CMA_RECYCLE_PART_PAGES))
+			return false;
 		cma_recycle_give_back(recycler, oldest->nr_pages,
 				      CMA_RECYCLE_LIMIT);
 	}
