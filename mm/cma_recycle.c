@@ -52,7 +52,7 @@
  *	recycler->lock protects everything in the recycler.  It is taken in
  *	reclaim, which does not wait for it, so memory must not be allocated
  *	under it.  Inside nest cma->lock and the locks of the page allocator.
- *	recycler->held, ->max, ->percent, ->idle_ms and ->given_back are written
+ *	recycler->held, ->max, ->percent, ->idle_ms and ->left are written
  *	under the lock and read without: single words, the last one as
  *	cma_recycle_begin() explains, the others as snapshots.  What only counts
  *	is atomic.  So who looks into sysfs, as anybody may, does not take the
@@ -155,7 +155,7 @@ struct cma_recycle_run {
  * @held: pages in @runs
  * @low: the least that @held was since the idle work ran
  * @max: the most that @held may be
- * @given_back: how many times pages were given back
+ * @left: how many times pages left @runs, to CMA or to a buffer
  * @percent: @max, as it was set
  * @idle_ms: how long nobody needs what goes back for being idle
  * @hits: allocations from here
@@ -180,7 +180,7 @@ struct cma_recycler {
 	unsigned long held;
 	unsigned long low;
 	unsigned long max;
-	unsigned long given_back;
+	unsigned long left;
 	unsigned int percent;
 	unsigned int idle_ms;
 	atomic64_t hits;
@@ -238,6 +238,13 @@ static void cma_recycle_clear(struct cma_recycler *recycler, unsigned long pfn,
 	cma_recycle_set_held(recycler, recycler->held - nr_pages);
 }
 
+/* For cma_recycle_begin(); after the pages can be found. */
+static void cma_recycle_left(struct cma_recycler *recycler)
+{
+	lockdep_assert_held(&recycler->lock);
+	WRITE_ONCE(recycler->left, recycler->left + 1);
+}
+
 /* Pages that are nobody's go back to CMA. */
 static void cma_recycle_give(struct cma_recycler *recycler, unsigned long pfn,
 			     unsigned long nr_pages, enum cma_recycle_why why)
@@ -245,8 +252,7 @@ static void cma_recycle_give(struct cma_recycler *recycler, unsigned long pfn,
 	lockdep_assert_held(&recycler->lock);
 	cma_release(recycler->cma, pfn_to_page(pfn), nr_pages);
 	atomic64_add(nr_pages, &recycler->why[why]);
-	/* after the pages can be found, see cma_recycle_begin() */
-	WRITE_ONCE(recycler->given_back, recycler->given_back + 1);
+	cma_recycle_left(recycler);
 }
 
 static void cma_recycle_release(struct cma_recycler *recycler, unsigned long pfn,
@@ -446,6 +452,7 @@ static struct page *cma_recycle_take(struct cma_recycler *recycler,
 		if (pfn < cma_recycle_end(run))
 			break;
 	cma_recycle_cut(recycler, run, pfn, nr_pages);
+	cma_recycle_left(recycler);
 	return pfn_to_page(pfn);
 }
 
@@ -701,9 +708,10 @@ unsigned long cma_recycle_held(const struct cma *cma)
  * around it, and memory that is used for long would lie where nothing did
  * without the cache, and be in the way of larger buffers.
  *
- * Remembers how often something has been given back.  The number is read before
+ * Remembers how often something has left what is held.  The number is read before
  * the search leaves cma->lock, and raised after pages were made free under it:
- * whatever the search could not see yet changes the number.
+ * whatever the search could not see yet changes the number.  What became a buffer's
+ * does so, too: it may have been freed, past the cache, where the search had been.
  *
  * Context: Sleeps.  Must not be called with locks held that reclaim takes.
  */
@@ -723,7 +731,7 @@ void cma_recycle_begin(struct cma *cma, unsigned long nr_pages,
 		if (place != CMA_RECYCLE_NOWHERE)
 			cma_recycle_clear_place(recycler, place, nr_pages);
 	}
-	want->given_back = recycler ? READ_ONCE(recycler->given_back) : 0;
+	want->left = recycler ? READ_ONCE(recycler->left) : 0;
 }
 EXPORT_SYMBOL_FOR_MODULES(cma_recycle_begin, "cma_recycle_selftest");
 
@@ -768,7 +776,7 @@ bool cma_recycle_again(struct cma *cma, struct cma_recycle_want *want,
 	guard(mutex)(&recycler->lock);
 	/* the second call ends what the first has begun */
 	want->waiting = !want->waiting &&
-			recycler->given_back != want->given_back;
+			recycler->left != want->left;
 	if (!want->waiting)
 		recycler->waiting--;
 	return want->waiting;

@@ -10,6 +10,7 @@
  *		for its memory-region does
  *	search	allocates nothing: is somebody who has looked for that much, has
  *		found nothing, and is about to look again
+ *	look	the same in two writes: begins to look; has found nothing
  *
  * An open file has one allocation, which is freed when the file is closed.  Fails
  * as the allocation does (ENODATA where there is no reason to look again);
@@ -43,6 +44,7 @@
  * @device: NULL, or who the DMA API gave memory to
  * @vaddr: that memory
  * @handle: its address for the device
+ * @looking: @want is that of somebody who has not found anything yet
  * @searching: @want is that of a search under way
  * @want: see cma_recycle_begin()
  * @busy: there is, or is about to be, an allocation
@@ -54,6 +56,7 @@ struct holder {
 	struct platform_device *device;
 	void *vaddr;
 	dma_addr_t handle;
+	bool looking;
 	bool searching;
 	struct cma_recycle_want want;
 	atomic_t busy;
@@ -63,6 +66,7 @@ enum holder_kind {
 	HOLDER_CMA,
 	HOLDER_DMA,
 	HOLDER_SEARCH,
+	HOLDER_LOOK,
 };
 
 static struct dentry *selftest_dir;
@@ -107,9 +111,15 @@ static int holder_dma(struct holder *holder)
 }
 #endif
 
-static int holder_search(struct holder *holder)
+static void holder_begin(struct holder *holder)
 {
 	cma_recycle_begin(holder->area->cma, holder->nr_pages, 0, &holder->want);
+	holder->looking = true;
+}
+
+static int holder_again(struct holder *holder)
+{
+	holder->looking = false;
 	holder->searching = cma_recycle_again(holder->area->cma, &holder->want,
 					      NULL);
 	return holder->searching ? 0 : -ENODATA;
@@ -144,8 +154,10 @@ static ssize_t holder_write(struct file *file, const char __user *buf,
 
 	if (atomic_xchg(&holder->busy, 1))
 		return -EBUSY;
-	holder->area = area;
-	holder->nr_pages = PAGE_ALIGN(bytes) >> PAGE_SHIFT;
+	if (!holder->looking) {
+		holder->area = area;
+		holder->nr_pages = PAGE_ALIGN(bytes) >> PAGE_SHIFT;
+	}
 	switch (kind) {
 	case HOLDER_CMA:
 		err = holder_cma(holder);
@@ -154,10 +166,18 @@ static ssize_t holder_write(struct file *file, const char __user *buf,
 		err = holder_dma(holder);
 		break;
 	case HOLDER_SEARCH:
-		err = holder_search(holder);
+		holder_begin(holder);
+		err = holder_again(holder);
+		break;
+	case HOLDER_LOOK:
+		err = 0;
+		if (holder->looking)
+			err = holder_again(holder);
+		else
+			holder_begin(holder);
 		break;
 	}
-	if (err)
+	if (err || holder->looking)
 		atomic_set(&holder->busy, 0);
 	return err ?: count;
 }
@@ -202,6 +222,8 @@ static int __init selftest_init(void)
 				    HOLDER_DMA, &holder_fops);
 	debugfs_create_file_aux_num("search", 0200, selftest_dir, NULL,
 				    HOLDER_SEARCH, &holder_fops);
+	debugfs_create_file_aux_num("look", 0200, selftest_dir, NULL,
+				    HOLDER_LOOK, &holder_fops);
 	return 0;
 }
 module_init(selftest_init);

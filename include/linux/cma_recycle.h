@@ -20,13 +20,13 @@ void cma_recycle_free(struct cma *cma, struct page *page,
  * struct cma_recycle_want - an allocation that must not fail for the cache
  * @nr_pages: how much is wanted
  * @align: alignment that it must have, as an order
- * @given_back: what had been given back when the search began
+ * @left: how often something had left the cache when the search began
  * @waiting: nothing more is cached until the search has ended
  */
 struct cma_recycle_want {
 	unsigned long nr_pages;
 	unsigned int align;
-	unsigned long given_back;
+	unsigned long left;
 	bool waiting;
 };
 
