@@ -24,6 +24,10 @@
  *	that is held.  A buffer may lie higher then than without a cache, in an
  *	area where pages that stay have their places already.
  *
+ *	An alignment that a buffer would like is tried first, with all of this,
+ *	and nothing goes back to CMA for it but what is at its place.  If CMA had
+ *	no such place, it is not asked for one as large for some time.
+ *
  * When it goes back to CMA
  *	limit		there would be too much of it: the oldest first
  *	split		a buffer comes out of the middle of a run, and there are
@@ -52,8 +56,8 @@
  *	recycler->lock protects everything in the recycler.  It is taken in
  *	reclaim, which does not wait for it, so memory must not be allocated
  *	under it.  Inside nest cma->lock and the locks of the page allocator.
- *	recycler->held, ->max, ->percent, ->idle_ms and ->left are written
- *	under the lock and read without: single words, the last one as
+ *	recycler->held, ->max, ->percent, ->idle_ms and ->left are written under
+ *	the lock and read without: single words, the last one as
  *	cma_recycle_begin() explains, the others as snapshots.  What only counts
  *	is atomic.  So who looks into sysfs, as anybody may, does not take the
  *	lock and cannot hold up those who allocate.
@@ -149,8 +153,10 @@ struct cma_recycle_run {
  * @spare: those that are in neither
  * @all_runs: room for all of them: freeing a buffer allocates nothing
  * @held_map: a bit for each page of the area, set if it is in @runs
- * @passed: CMA has passed over a place until @passed_end
- * @passed_end: in 64 bit jiffies
+ * @passed_end: until then, in 64 bit jiffies, CMA has passed over a place
+ * @vain_end: until then CMA has no place for @vain_pages
+ * @vain_pages: or for more
+ * @vain_align: with this alignment, as an order, or a larger one
  * @waiting: allocations that are searching again: nothing is to be cached
  * @held: pages in @runs
  * @low: the least that @held was since the idle work ran
@@ -174,8 +180,10 @@ struct cma_recycler {
 	struct list_head spare;
 	struct cma_recycle_run all_runs[CMA_RECYCLE_MAX_RUNS];
 	unsigned long *held_map;
-	bool passed;
 	u64 passed_end;
+	u64 vain_end;
+	unsigned long vain_pages;
+	unsigned int vain_align;
 	unsigned int waiting;
 	unsigned long held;
 	unsigned long low;
@@ -432,28 +440,20 @@ static unsigned long cma_recycle_first_held(struct cma_recycler *recycler,
 }
 
 /* Whether CMA passed over a place not long ago. */
-static bool cma_recycle_passed(struct cma_recycler *recycler)
+static bool cma_recycle_passed(const struct cma_recycler *recycler)
 {
 	lockdep_assert_held(&recycler->lock);
-	if (recycler->passed && time_after64(get_jiffies_64(), recycler->passed_end))
-		recycler->passed = false;
-	return recycler->passed;
+	return time_before64(get_jiffies_64(), recycler->passed_end);
 }
 
-/* All at @place is held: it is held no more. */
-static struct page *cma_recycle_take(struct cma_recycler *recycler,
-				     unsigned long place, unsigned long nr_pages)
+/* Whether CMA had no place for that, or for less, not long ago. */
+static bool cma_recycle_in_vain(const struct cma_recycler *recycler,
+				unsigned long nr_pages, unsigned int align)
 {
-	unsigned long pfn = cma_recycle_base(recycler) + place;
-	struct cma_recycle_run *run;
-
 	lockdep_assert_held(&recycler->lock);
-	list_for_each_entry(run, &recycler->runs, by_pfn)
-		if (pfn < cma_recycle_end(run))
-			break;
-	cma_recycle_cut(recycler, run, pfn, nr_pages);
-	cma_recycle_left(recycler);
-	return pfn_to_page(pfn);
+	return nr_pages >= recycler->vain_pages &&
+	       align >= recycler->vain_align &&
+	       time_before64(get_jiffies_64(), recycler->vain_end);
 }
 
 /* Whether any of them is broken memory: CMA gets these, and drops them. */
@@ -467,6 +467,27 @@ static bool cma_recycle_poisoned(unsigned long pfn, unsigned long nr_pages)
 		if (PageHWPoison(pfn_to_page(pfn + nr_pages)))
 			return true;
 	return false;
+}
+
+/* What is at @place, if all of that is held and in order: it is held no more. */
+static struct page *cma_recycle_take(struct cma_recycler *recycler,
+				     unsigned long place, unsigned long nr_pages)
+{
+	unsigned long pfn = cma_recycle_base(recycler) + place;
+	struct cma_recycle_run *run;
+
+	lockdep_assert_held(&recycler->lock);
+	if (place == CMA_RECYCLE_NOWHERE ||
+	    find_next_zero_bit(recycler->held_map, place + nr_pages, place) <
+	    place + nr_pages || cma_recycle_poisoned(pfn, nr_pages))
+		return NULL;
+	list_for_each_entry(run, &recycler->runs, by_pfn)
+		if (pfn < cma_recycle_end(run))
+			break;
+	cma_recycle_cut(recycler, run, pfn, nr_pages);
+	cma_recycle_left(recycler);
+	atomic64_inc(&recycler->hits);
+	return pfn_to_page(pfn);
 }
 
 /* What of @place is held goes to CMA. */
@@ -492,56 +513,37 @@ static void cma_recycle_clear_place(struct cma_recycler *recycler,
 /* -- allocation and release ----------------------------------------------- */
 
 /*
- * Takes held memory, if the buffer belongs there.  If not, NULL: @wish is what to
- * ask CMA for, and @place where it should come from, if that is known.
+ * Takes held memory, if the buffer belongs there.  If not, NULL: CMA is to be asked,
+ * and @place is where the buffer should come from, if that is known.
  *
  * ERR_PTR(-ENOMEM) if there is no place, whatever is given back.  Who asks for
  * that again and again does not empty the cache of those who do not.
  */
 static struct page *cma_recycle_try(struct cma_recycler *recycler,
 				    unsigned long nr_pages, unsigned int align,
-				    unsigned int *wish, unsigned long *place)
+				    bool optional, unsigned long *place)
 {
-	bool all_held = false, searched = false;
+	struct page *page;
 
 	guard(mutex)(&recycler->lock);
 
 	*place = CMA_RECYCLE_NOWHERE;
-	if (recycler->held && cma_recycle_passed(recycler)) {
-		*place = cma_recycle_first_held(recycler, nr_pages, *wish);
-		/* that it could not grant the wish may be why CMA passed over it */
-		if (*place == CMA_RECYCLE_NOWHERE && *wish > align) {
-			*place = cma_recycle_first_held(recycler, nr_pages,
-							align);
-			if (*place != CMA_RECYCLE_NOWHERE)
-				*wish = align;
-		}
+	if (recycler->held && cma_recycle_passed(recycler))
+		*place = cma_recycle_first_held(recycler, nr_pages, align);
+	if (*place == CMA_RECYCLE_NOWHERE) {
+		if (optional && cma_recycle_in_vain(recycler, nr_pages, align))
+			return ERR_PTR(-ENOMEM);
+		/* CMA finds out by itself, but not at once */
+		if (!optional && !recycler->held)
+			return NULL;
+		*place = cma_recycle_first_place(recycler, nr_pages, align);
+		if (*place == CMA_RECYCLE_NOWHERE)
+			return ERR_PTR(-ENOMEM);
 	}
-	if (*place == CMA_RECYCLE_NOWHERE && (recycler->held || *wish > align)) {
-		searched = true;
-		*place = cma_recycle_first_place(recycler, nr_pages, *wish);
-		if (*place == CMA_RECYCLE_NOWHERE && *wish > align) {
-			*wish = align;
-			*place = cma_recycle_first_place(recycler, nr_pages,
-							 align);
-		}
-	}
-	if (*place != CMA_RECYCLE_NOWHERE)
-		all_held = find_next_zero_bit(recycler->held_map,
-					      *place + nr_pages, *place) ==
-			   *place + nr_pages;
-	if (all_held && !cma_recycle_poisoned(cma_recycle_base(recycler) + *place,
-					      nr_pages)) {
-		atomic64_inc(&recycler->hits);
-		return cma_recycle_take(recycler, *place, nr_pages);
-	}
-
-	atomic64_inc(&recycler->misses);
-	if (*place != CMA_RECYCLE_NOWHERE)
+	page = cma_recycle_take(recycler, *place, nr_pages);
+	if (!page)
 		cma_recycle_clear_place(recycler, *place, nr_pages);
-	else if (searched)
-		return ERR_PTR(-ENOMEM);
-	return NULL;
+	return page;
 }
 
 /*
@@ -553,7 +555,8 @@ static struct page *cma_recycle_try(struct cma_recycler *recycler,
  * memory, are taken for that, too.  It is a hint and ends by itself.
  */
 static void cma_recycle_see(struct cma_recycler *recycler, unsigned long place,
-			    unsigned long nr_pages, const struct page *page)
+			    unsigned long nr_pages, unsigned int align,
+			    const struct page *page)
 {
 	const struct cma_memrange *range = &recycler->cma->ranges[0];
 	unsigned long end = place + nr_pages;
@@ -565,12 +568,58 @@ static void cma_recycle_see(struct cma_recycler *recycler, unsigned long place,
 		end = min(end, page_to_pfn(page) - range->base_pfn);
 
 	guard(mutex)(&recycler->lock);
-	guard(spinlock_irq)(&recycler->cma->lock);
-	if (find_next_bit(range->bitmap, end, place) < end)
-		return;
-	recycler->passed = true;
+	scoped_guard(spinlock_irq, &recycler->cma->lock)
+		if (find_next_bit(range->bitmap, end, place) < end)
+			return;
 	recycler->passed_end = get_jiffies_64() +
 			       msecs_to_jiffies(CMA_RECYCLE_PASSED_MS);
+	if (!page) {
+		recycler->vain_end = recycler->passed_end;
+		recycler->vain_pages = nr_pages;
+		recycler->vain_align = align;
+	}
+}
+
+/*
+ * Held memory with exactly this alignment, or CMA's.  If @optional, the caller goes
+ * on with less: CMA gives what it has free, and nobody's cache is emptied.
+ */
+static struct page *cma_recycle_attempt(struct cma *cma, unsigned long nr_pages,
+					unsigned int align, bool optional)
+{
+	struct cma_recycler *recycler = cma_recycler_of(cma);
+	unsigned long place = CMA_RECYCLE_NOWHERE;
+	struct page *page = NULL;
+
+	if (recycler)
+		page = cma_recycle_try(recycler, nr_pages, align, optional,
+				       &place);
+	if (IS_ERR(page)) {
+		if (!optional) {
+			/* as if cma_alloc() had said so */
+			count_vm_event(CMA_ALLOC_FAIL);
+			cma_sysfs_account_fail_pages(cma, nr_pages);
+		}
+		return NULL;
+	}
+	if (page)
+		return page;
+
+	page = optional ? cma_alloc_optional(cma, nr_pages, align) :
+			  cma_alloc(cma, nr_pages, align, true);
+	if (!recycler)
+		return page;
+	if (page)
+		atomic64_inc(&recycler->misses);
+	if (place != CMA_RECYCLE_NOWHERE)
+		cma_recycle_see(recycler, place, nr_pages, align, page);
+	if (page || !optional || fatal_signal_pending(current))
+		return page;
+
+	/* not the first place, but what was wished for */
+	guard(mutex)(&recycler->lock);
+	place = cma_recycle_first_held(recycler, nr_pages, align);
+	return cma_recycle_take(recycler, place, nr_pages);
 }
 
 /**
@@ -578,8 +627,8 @@ static void cma_recycle_see(struct cma_recycler *recycler, unsigned long place,
  * @cma: the area
  * @nr_pages: how much
  * @align: alignment that it must have, as an order
- * @wish: alignment, as an order, that it has if there is such a place; at least
- *	@align
+ * @wish: alignment, as an order, that it has if there is such a place, unless CMA
+ *	had none within the last second; at least @align
  *
  * What is recycled has not been zeroed, as what cma_alloc() gives has not.  The
  * caller charges it first.  Fails quietly.
@@ -593,24 +642,14 @@ struct page *cma_recycle_alloc(struct cma *cma, unsigned long nr_pages,
 			       unsigned int align, unsigned int wish)
 {
 	struct cma_recycler *recycler = cma_recycler_of(cma);
-	unsigned long place = CMA_RECYCLE_NOWHERE;
 	struct page *page = NULL;
 
-	if (recycler)
-		page = cma_recycle_try(recycler, nr_pages, align, &wish, &place);
-	if (IS_ERR(page)) {
-		/* as if cma_alloc() had said so */
-		count_vm_event(CMA_ALLOC_FAIL);
-		cma_sysfs_account_fail_pages(cma, nr_pages);
-		return NULL;
-	}
-	if (page)
-		return page;
-	page = cma_alloc(cma, nr_pages, wish, true);
-	if (place != CMA_RECYCLE_NOWHERE)
-		cma_recycle_see(recycler, place, nr_pages, page);
-	if (!page && wish > align && !fatal_signal_pending(current))
-		page = cma_alloc(cma, nr_pages, align, true);
+	if (wish > align)
+		page = cma_recycle_attempt(cma, nr_pages, wish, true);
+	if (!page && !fatal_signal_pending(current))
+		page = cma_recycle_attempt(cma, nr_pages, align, false);
+	if (!page && recycler)
+		atomic64_inc(&recycler->misses);
 	return page;
 }
 EXPORT_SYMBOL_GPL(cma_recycle_alloc);
