@@ -719,6 +719,9 @@ static long pin_lowest_page(const struct cma_heap *heap, __u64 base, int pipe_en
 		   -1, 0);
 	if (map == MAP_FAILED)
 		case_fail("mmap: %s", strerror(errno));
+	/* All of a huge page would stay for one page of it */
+	if (madvise(map, bytes, MADV_NOHUGEPAGE) && errno != EINVAL)
+		case_fail("NOHUGEPAGE: %s", strerror(errno));
 	for (at = 0; at < bytes; at += page) {
 		store_byte(map + at, 1);
 		if (pread(fd, &entry, sizeof(entry),
@@ -847,6 +850,12 @@ static void test_passed_near(const struct cma_heap *heap)
 	expect_value("frame of what was held", importer_frame(&sb, fd), frame);
 }
 
+/* The number of the step behind the page @number, which is no huge page's */
+static __u64 step_behind(__u64 base, __u64 number)
+{
+	return (base + number) / STEP * STEP + STEP - base;
+}
+
 /*
  * CMA has passed over each place where a buffer could have a huge page's
  * alignment. What is held without it is used.
@@ -854,11 +863,91 @@ static void test_passed_near(const struct cma_heap *heap)
 static void test_passed_huge(const struct cma_heap *heap)
 {
 	__u64 base, number = pin_page(heap, &base);
-	/* The last of them that begins after the page, a step that is none */
-	const __u64 first = (base + number) / STEP * STEP + STEP - base;
 
 	knob_write(heap, "max_percent", "100");
-	pass_over(heap, base + number, heap->size - first * page);
+	pass_over(heap, base + number, heap->size - step_behind(base, number) * page);
+}
+
+static void need_huge_steps(const struct cma_heap *heap)
+{
+	need_huge_pages(heap, HUGE_STEP * page);
+	if (page != 4096)
+		case_skip(&sb, "huge pages are larger than that");
+}
+
+/*
+ * CMA has passed over a place of a small buffer.  Another one has the alignment
+ * of a huge page nevertheless, though memory is held that lacks it.
+ */
+static void test_passed_small(const struct cma_heap *heap)
+{
+	/* What would waste too much if it was aligned, and what then would not */
+	const __u64 odd = 5 * STEP, even = odd + STEP;
+	__u64 base, number, frame;
+	int first, second;
+
+	need_huge_steps(heap);
+	number = pin_page(heap, &base);
+	first = alloc_buffer(heap, odd * page);
+	second = alloc_buffer(heap, STEP * page);
+	frame = importer_frame(&sb, first);
+	if (frame != base + step_behind(base, number) ||
+	    importer_frame(&sb, second) != frame + odd)
+		case_skip(&sb, "the buffers are not where they would be in the way");
+	knob_write(heap, "max_percent", "100");
+	close(first);
+	close(second);
+	knob_expect(heap, "held_bytes", even * page);
+	usleep(PASSED_US);
+
+	/* One that does not fit between the page and what is held */
+	first = alloc_buffer(heap, (number < STEP ? STEP : number + 16) * page);
+	if (importer_frame(&sb, first) <= frame)
+		case_fail("not behind what is held");
+	second = alloc_buffer(heap, even * page);
+	expect_value("page within a huge page",
+		     importer_frame(&sb, second) % HUGE_STEP, 0);
+}
+
+/*
+ * CMA has no place with the alignment of a huge page.  That is no reason to give
+ * back what is held, as there is one with less.
+ */
+static void test_wish_kept(const struct cma_heap *heap)
+{
+	const __u64 area = heap->size / page, kept = STEP / 4;
+	__u64 base, number, first, bytes, wanted;
+	int fd, held, others[16];
+	unsigned int i;
+
+	need_huge_steps(heap);
+	number = pin_page(heap, &base);
+	first = step_behind(base, number);
+	/* All but @kept behind the page: a step later it would not fit */
+	bytes = (area - first - kept) * page;
+	fd = alloc_buffer(heap, bytes);
+	/* What fits in front of it is free again when it is looked for */
+	for (i = 0;; i++) {
+		held = alloc_buffer(heap, kept * page);
+		if (importer_frame(&sb, held) == base + area - kept)
+			break;
+		if (i == ARRAY_SIZE(others))
+			case_skip(&sb, "the page is too far behind");
+		others[i] = held;
+	}
+	while (i)
+		close(others[--i]);
+	knob_write(heap, "max_percent", "1");
+	close(held);
+	close(fd);
+	knob_expect(heap, "held_bytes", kept * page);
+	usleep(PASSED_US);
+
+	wanted = knob_read(heap, "given_back_wanted");
+	fd = alloc_buffer(heap, bytes);
+	expect_value("frame", importer_frame(&sb, fd), base + first);
+	knob_expect(heap, "given_back_wanted", wanted);
+	knob_expect(heap, "held_bytes", kept * page);
 }
 
 /* What nobody has a use for goes back after a while */
@@ -941,12 +1030,24 @@ static void test_idle_rest(const struct cma_heap *heap)
 	case_fail("what is in use goes back as well");
 }
 
+/* 0, or minus the errno */
+static int tell_elsewhere(int fd, const struct cma_heap *heap, __u64 bytes)
+{
+	char line[CMA_HEAP_NAME_SIZE + 32];
+	int len;
+
+	len = snprintf(line, sizeof(line), "%s %llu",
+		       heap->is_default ? CMA_HEAP_DEFAULT : heap->name,
+		       (unsigned long long)bytes);
+	return write(fd, line, len) == len ? 0 : -errno;
+}
+
 /* Another user of the area: a descriptor, or minus the errno */
 static int take_elsewhere(const struct cma_heap *heap, const char *how,
 			  __u64 bytes)
 {
-	char path[PATH_MAX], line[CMA_HEAP_NAME_SIZE + 32];
-	int fd, len, ret = 0;
+	char path[PATH_MAX];
+	int fd, ret;
 
 	snprintf(path, sizeof(path), SELFTEST_DIR "/%s", how);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -954,11 +1055,7 @@ static int take_elsewhere(const struct cma_heap *heap, const char *how,
 		case_skip(&sb, "cma_recycle_selftest is not loaded");
 	if (fd < 0)
 		case_fail("%s: %s", path, strerror(errno));
-	len = snprintf(line, sizeof(line), "%s %llu",
-		       heap->is_default ? CMA_HEAP_DEFAULT : heap->name,
-		       (unsigned long long)bytes);
-	if (write(fd, line, len) != len)
-		ret = -errno;
+	ret = tell_elsewhere(fd, heap, bytes);
 	if (!ret)
 		return fd;
 	close(fd);
@@ -1071,6 +1168,42 @@ static void test_searching(const struct cma_heap *heap)
 	close(search);
 	leave_memory(heap, MIB);
 	knob_expect(heap, "held_bytes", MIB);
+}
+
+/*
+ * What was held when somebody looked, and is not now, is a reason to look again, if a
+ * buffer has it, too: it may be freed, past the cache, where he has been.
+ */
+static void test_taken(const struct cma_heap *heap)
+{
+	char percent[4];
+	__u64 hits;
+	int fd, look, err;
+
+	setup(heap);
+	need_whole_area(heap);
+	if (heap->size < 16 * MIB || heap->size > 256 * MIB)
+		case_skip(&sb, "the area is too small or too large");
+	/* As much as is to be held, and not what is in front of it */
+	snprintf(percent, sizeof(percent), "%llu", 100 * MIB / heap->size + 1);
+	fd = alloc_buffer(heap, 4 * MIB);
+	look = alloc_buffer(heap, MIB);
+	knob_write(heap, "max_percent", percent);
+	close(look);
+	close(fd);
+	knob_expect(heap, "held_bytes", MIB);
+
+	look = take_elsewhere(heap, "look", page);
+	if (look < 0)
+		case_fail("looking: %s", strerror(-look));
+	alloc_buffer(heap, 4 * MIB);
+	hits = knob_read(heap, "hits");
+	alloc_buffer(heap, MIB);
+	knob_expect(heap, "hits", hits + 1);
+	err = tell_elsewhere(look, heap, page);
+	if (err)
+		case_fail("no reason to look again: %s", strerror(-err));
+	close(look);
 }
 
 /* Somebody who does not know of the cache can have all of the area, too */
@@ -1307,12 +1440,15 @@ static const struct cma_heap_case cases[] = {
 	{ test_passed_over,	"passed_over" },
 	{ test_passed_near,	"passed_near" },
 	{ test_passed_huge,	"passed_huge" },
+	{ test_passed_small,	"passed_small" },
+	{ test_wish_kept,	"wish_kept" },
 	{ test_idle,		"idle" },
 	{ test_idle_parts,	"idle_parts" },
 	{ test_idle_rest,	"idle_rest" },
 	{ test_wanted_by_heap,	"wanted_by_heap" },
 	{ test_hopeless,	"hopeless" },
 	{ test_searching,	"searching" },
+	{ test_taken,		"taken" },
 	{ test_wanted_by_cma,	"wanted_by_cma" },
 	{ test_beside_driver,	"beside_driver" },
 	{ test_wanted_by_dma,	"wanted_by_dma" },
