@@ -21,7 +21,7 @@ fetch: deps ## get the kernel source (REFRESH=1: ask the mirror for a newer one)
 kernel: deps ## build build/SERIES/ARCH: kernel with the overlay and patches
 	@vm/build
 
-stock: deps ## build build/SERIES/ARCH-stock: same configuration, nothing of ours
+stock: deps ## build build/SERIES/stock/ARCH: same configuration, nothing of ours
 	@FLAVOUR=stock vm/build
 
 boot: deps ## an interactive shell in a guest with carveouts

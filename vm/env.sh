@@ -9,6 +9,7 @@
 #	ARCH	kernel architecture, one that vm/configs/ has a fragment for
 #	flavour	"ours" (overlay and patches) or "stock" (neither)
 #	work	build/<series>: sources, one output folder for each architecture
+#	kernels	where those of the flavour are: that, or a folder in it
 #	out	the kernel's O= directory
 #
 # and use_compiler sets compiler, one_at_a_time waits for others who build here.
@@ -28,15 +29,15 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 [ -f "$top/vm/configs/$ARCH.config" ] || die "no configuration for ARCH=$ARCH (vm/configs/)"
 
 work=$top/build/$SERIES
-pristine=$work/stock-src
+pristine=$work/stock/src
+# Sources are ../src for both: ccache knows an object from the other's.
 case $flavour in
-ours)	src=$work/src ;;
-stock)	src=$pristine ;;
+ours)	kernels=$work ;;
+stock)	kernels=$work/stock ;;
 *)	die "FLAVOUR is 'ours' or 'stock', not '$flavour'" ;;
 esac
-out=$work/$ARCH
-[ "$flavour" = ours ] || out=$out-$flavour
-[ -z "$variant" ] || out=$out-$variant
+src=$kernels/src
+out=$kernels/$ARCH${variant:+-$variant}
 
 # What differs from one architecture to the next, beside its config fragment:
 # the cross compiler, the kernel image and how QEMU is called (empty: UML).
