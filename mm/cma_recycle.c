@@ -627,8 +627,9 @@ static struct page *cma_recycle_attempt(struct cma *cma, unsigned long nr_pages,
  * @cma: the area
  * @nr_pages: how much
  * @align: alignment that it must have, as an order
- * @wish: alignment, as an order, that it has if there is such a place, unless CMA
- *	had none within the last second; at least @align
+ * @wish: alignment, as an order, that it has if the first such place can be had,
+ *	or one that is all held or all CMA's, unless CMA had none within the last
+ *	second; at least @align
  *
  * What is recycled has not been zeroed, as what cma_alloc() gives has not.  The
  * caller charges it first.  Fails quietly.
@@ -666,29 +667,47 @@ static void cma_recycle_start_idle(struct cma_recycler *recycler)
 				   msecs_to_jiffies(recycler->idle_ms));
 }
 
+/* Whether there is a run for them: one beside them, a spare one, or the oldest. */
+static bool cma_recycle_has_run(struct cma_recycler *recycler,
+				unsigned long pfn, unsigned long nr_pages)
+{
+	unsigned long place = pfn - cma_recycle_base(recycler);
+	unsigned long behind = place + nr_pages;
+	struct cma_recycle_run *oldest;
+
+	lockdep_assert_held(&recycler->lock);
+	if (!list_empty(&recycler->spare) ||
+	    (place && test_bit(place - 1, recycler->held_map)) ||
+	    (behind < recycler->cma->count &&
+	     test_bit(behind, recycler->held_map)))
+		return true;
+
+	/* who frees a page does not give back half of the area */
+	oldest = list_first_entry(&recycler->ages, typeof(*oldest), by_age);
+	if (oldest->nr_pages > max(nr_pages, CMA_RECYCLE_PART_PAGES))
+		return false;
+	cma_recycle_give_back(recycler, oldest->nr_pages, CMA_RECYCLE_LIMIT);
+	return true;
+}
+
 /* Whether they are the cache's now. */
 static bool cma_recycle_keep(struct cma_recycler *recycler, unsigned long pfn,
 			     unsigned long nr_pages)
 {
-	struct cma_recycle_run *oldest;
-
 	guard(mutex)(&recycler->lock);
 
 	/* what is above a new limit goes in parts, and not from here */
 	if (nr_pages > recycler->max || recycler->held > recycler->max ||
 	    recycler->waiting || cma_recycle_poisoned(pfn, nr_pages))
 		return false;
-	if (recycler->held > recycler->max - nr_pages)
+	if (!cma_recycle_has_run(recycler, pfn, nr_pages))
+		return false;
+	if (recycler->held > recycler->max - nr_pages) {
 		cma_recycle_give_back(recycler, recycler->held + nr_pages -
 				      recycler->max, CMA_RECYCLE_LIMIT);
-	if (list_empty(&recycler->spare)) {
-		oldest = list_first_entry(&recycler->ages, typeof(*oldest),
-					  by_age);
-		/* who frees a page does not give back half of the area */
-		if (oldest->nr_pages > max(nr_pages, CMA_RECYCLE_PART_PAGES))
+		/* it may have been the one beside them */
+		if (!cma_recycle_has_run(recycler, pfn, nr_pages))
 			return false;
-		cma_recycle_give_back(recycler, oldest->nr_pages,
-				      CMA_RECYCLE_LIMIT);
 	}
 	cma_recycle_insert(recycler, pfn, nr_pages);
 	if (!recycler->idle_started)

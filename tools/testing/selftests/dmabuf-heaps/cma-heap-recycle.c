@@ -555,6 +555,42 @@ static void test_pieces(const struct cma_heap *heap)
 	expect_charge(heap, 0);
 }
 
+/*
+ * With as many pieces as there may be, the oldest of which is large: a page that
+ * would be one more does not cost it, and one that closes a gap is kept.
+ */
+static void test_large_piece(const struct cma_heap *heap)
+{
+	enum { PIECES = 128, PAGES = 2 * PIECES + 2 };
+	const __u64 large = 17 * MIB;
+	int fds[PAGES], fd;
+	unsigned int i;
+	__u64 held;
+
+	setup(heap);
+	need_whole_area(heap);
+	if (heap->size < 2 * large)
+		case_skip(&sb, "the area is too small for a large piece");
+	fd = alloc_buffer(heap, large);
+	for (i = 0; i < PAGES; i++) {
+		fds[i] = alloc_buffer(heap, page);
+		if (i && importer_frame(&sb, fds[i]) !=
+			 importer_frame(&sb, fds[i - 1]) + 1)
+			case_fail("page %u is not beside the one before", i);
+	}
+	close(fd);
+	/* The first one is beside the large piece, or may be */
+	for (i = 1; i < 2 * (PIECES - 1); i += 2)
+		close(fds[i]);
+	held = large + (PIECES - 1) * page;
+	knob_expect(heap, "held_bytes", held);
+
+	close(fds[i]);
+	knob_expect(heap, "held_bytes", held);
+	close(fds[2]);
+	knob_expect(heap, "held_bytes", held + page);
+}
+
 /* What is not a share, or not a time, is refused and changes nothing */
 static void test_bad_values(const struct cma_heap *heap)
 {
@@ -1433,6 +1469,7 @@ static const struct cma_heap_case cases[] = {
 	{ test_bound,		"bound" },
 	{ test_from_the_end,	"from_the_end" },
 	{ test_pieces,		"pieces" },
+	{ test_large_piece,	"large_piece" },
 	{ test_bad_values,	"bad_values" },
 	{ test_charged_first,	"charged_first" },
 	{ test_pressure,	"pressure" },
