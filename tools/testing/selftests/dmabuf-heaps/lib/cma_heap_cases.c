@@ -59,6 +59,7 @@ void cma_heap_run_cases(const char *name, struct dmem_sandbox *sb,
 	}
 	ksft_set_plan(plan);
 	for (c = 0; c < count; c++) {
+		unsigned int left = heaps;
 		bool done = false;
 
 		once = cases[c].once;
@@ -66,12 +67,15 @@ void cma_heap_run_cases(const char *name, struct dmem_sandbox *sb,
 			heap = &sb->heaps.heap[i];
 			if (heap->is_alias || (done && once))
 				continue;
-			done = true;
+			left--;
 			snprintf(title, sizeof(title), "%s", cases[c].name);
 			if (!once)
 				snprintf(title, sizeof(title), "%s:%s",
 					 cases[c].name, heap->name);
 			ret = sandbox_run(sb, cases[c].fn, heap, seconds);
+			done = ret != KSFT_SKIP;
+			if (once && !done && left)
+				continue;
 			if (ret == KSFT_SKIP)
 				ksft_test_result_code(ret, title, "%s",
 						      sb->reason);

@@ -11,7 +11,7 @@
  * struct cma_heap_case - a test case
  * @fn:		ends the process where something is not as it should be
  * @name:	of the result, with the heap's
- * @once:	with the first heap only
+ * @once:	with the first heap with which it is not skipped
  */
 struct cma_heap_case {
 	void (*fn)(const struct cma_heap *heap);
