@@ -30,7 +30,7 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 work=$top/build/$SERIES
 pristine=$work/stock/src
-# Sources are ../src for both: ccache knows an object from the other's.
+# Sources are ../src for both: paths are part of what ccache compares.
 case $flavour in
 ours)	kernels=$work ;;
 stock)	kernels=$work/stock ;;

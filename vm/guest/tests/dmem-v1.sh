@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # dmem in a cgroup v1 hierarchy of its own: charges, limits and their removal
-# work as in v2, and in v2 once that is unmounted.  Needs a boot that mounts no v2 hierarchy (dmem.cgroup=v1), as
-# a controller is in one hierarchy at a time.
+# work as in v2, and in v2 once that is unmounted.  Needs a boot that mounts no v2
+# hierarchy (dmem.cgroup=v1), as a controller is in one hierarchy at a time.
 
 echo "KTAP version 1"
 echo "1..6"
