@@ -974,14 +974,14 @@ enum { STOP_ALLOC, STOP_INFO, STOP_LIMIT, STOP_PEAK, STOP_READ, STOP_FDINFO, NR_
  * @what:	for people
  * @fd:		called with
  * @request:	for ioctl(), or 0
- * @write:	if that is 0: write(), not read()
- * @at:		a page that is not there
+ * @write:	if that is 0: how much to write(); 0: read() a page
+ * @at:		memory that is not there
  */
 struct stop {
 	const char *what;
 	int fd;
 	unsigned long request;
-	bool write;
+	size_t write;
 	char *at;
 };
 
@@ -992,7 +992,7 @@ static void *call(void *data)
 	if (stop->request)
 		ioctl(stop->fd, stop->request, stop->at);
 	else if (stop->write)
-		write(stop->fd, stop->at, page);
+		write(stop->fd, stop->at, stop->write);
 	else
 		read(stop->fd, stop->at, page);
 	case_fail("%s: not stopped", stop->what);
@@ -1019,8 +1019,8 @@ static void stop_in_the_kernel(struct user *user)
 	struct stop stops[NR_STOPS] = {
 		[STOP_ALLOC] = { "allocating", .request = DMA_HEAP_IOCTL_ALLOC },
 		[STOP_INFO] = { "asking", .request = DMA_HEAP_IOCTL_GET_INFO },
-		[STOP_LIMIT] = { "dmem.max", .write = true },
-		[STOP_PEAK] = { "dmem.peak", .write = true },
+		[STOP_LIMIT] = { "dmem.max", .write = page },
+		[STOP_PEAK] = { "dmem.peak", .write = page },
 		[STOP_READ] = { "dmem.current" },
 		[STOP_FDINFO] = { "fdinfo" },
 	};
@@ -1081,14 +1081,6 @@ static void test_stopped(const struct cma_heap *heap)
 
 /* Meanwhile the kernel keeps what it has copied so far: that is his memory */
 
-static void *write_limit(void *data)
-{
-	const struct stop *stop = data;
-
-	write(stop->fd, stop->at, LIMIT_TEXT);
-	case_fail("%s: not stopped", stop->what);
-}
-
 /* What the kernel allocates for its own purposes, in pieces of any size */
 static __s64 slab_and_vmalloc(const struct user *user)
 {
@@ -1117,11 +1109,12 @@ static void hoard_writes(struct user *user)
 		stops[i] = (struct stop){
 			.what = "dmem.max",
 			.fd = open_file(user->leaf, "dmem.max", O_WRONLY),
+			.write = LIMIT_TEXT,
 			.at = map,
 		};
 	start = slab_and_vmalloc(user);
 	for (i = 0; i < WRITERS; i++)
-		if (pthread_create(&thread, NULL, write_limit, &stops[i]))
+		if (pthread_create(&thread, NULL, call, &stops[i]))
 			case_fail("a thread: %s", strerror(errno));
 	for (i = 0; i < WRITERS; i++)
 		if (read(faults, &msg, sizeof(msg)) != sizeof(msg))
