@@ -21,6 +21,20 @@ check() {
 	fi
 }
 
+# wait_until COMMAND...: until it succeeds, or for ten seconds
+wait_until() {
+	local tries=100
+	until "$@" || [ $tries = 0 ]; do
+		tries=$((tries - 1))
+		usleep 100000
+	done
+}
+
+# listed FIELD VALUE: of dmem's line in /proc/cgroups
+listed() {
+	awk -v "f=$1" -v "v=$2" '$1 == "dmem" { exit $f != v }' /proc/cgroups
+}
+
 seen=$(mount -t cgroup -o dmem dmem $root 2>&1)
 check "mounts" "$seen" ""
 mkdir $root/a
@@ -28,8 +42,7 @@ echo "cma/video 1M" > $root/a/dmem.max
 check "limit is kept" "$(grep video $root/a/dmem.max)" "cma/video 1048576"
 
 sh -c "echo \$\$ > $root/a/cgroup.procs; exec heap-hold video 1M" > /tmp/held 2>&1 &
-tries=100
-until [ -s /tmp/held ] || [ $tries = 0 ]; do tries=$((tries - 1)); usleep 100000; done
+wait_until [ -s /tmp/held ]
 check "charge is seen" "$(grep video $root/a/dmem.current)" "cma/video 1048576"
 seen=$(sh -c "echo \$\$ > $root/a/cgroup.procs; exec heap-hold video 4K" 2>&1)
 check "limit holds" "$seen" \
@@ -41,23 +54,13 @@ rmdir $root/a
 
 # The root's cgroup is another one afterwards: a buffer says its path
 
-# wait_for FIELD VALUE: of dmem's line in /proc/cgroups, for ten seconds
-wait_for() {
-	tries=100
-	until awk -v "f=$1" -v "v=$2" '$1 == "dmem" { exit $f != v }' /proc/cgroups ||
-		[ $tries = 0 ]; do
-		tries=$((tries - 1)); usleep 100000
-	done
-}
-
-wait_for 3 1
+wait_until listed 3 1
 umount $root
-wait_for 2 0
+wait_until listed 2 0
 mount -t cgroup2 cgroup2 $root
 rm /tmp/held
 heap-hold video 4K > /tmp/held 2>&1 &
-tries=100
-until [ -s /tmp/held ] || [ $tries = 0 ]; do tries=$((tries - 1)); usleep 100000; done
+wait_until [ -s /tmp/held ]
 check "then in v2: a buffer says who is charged" \
 	"$(cat /proc/$!/fdinfo/* | sed -n 's/^dmem_cgroup:\t//p')" /
 kill $!
