@@ -26,7 +26,8 @@
  *
  *	An alignment that a buffer would like is tried first, with all of this,
  *	and nothing goes back to CMA for it but what is at its place.  If CMA had
- *	no such place, it is not asked for one as large for some time.
+ *	no such place, it is not asked for one as large for some time, or until
+ *	memory with such a place is freed.
  *
  * When it goes back to CMA
  *	limit		there would be too much of it: the oldest first
@@ -56,8 +57,8 @@
  *	recycler->lock protects everything in the recycler.  It is taken in
  *	reclaim, which does not wait for it, so memory must not be allocated
  *	under it.  Inside nest cma->lock and the locks of the page allocator.
- *	recycler->held, ->max, ->percent, ->idle_ms and ->left are written under
- *	the lock and read without: single words, the last one as
+ *	recycler->held, ->max, ->percent, ->idle_ms, ->vain_pages and ->left are
+ *	written under the lock and read without: single words, the last one as
  *	cma_recycle_begin() explains, the others as snapshots.  What only counts
  *	is atomic.  So who looks into sysfs, as anybody may, does not take the
  *	lock and cannot hold up those who allocate.
@@ -155,7 +156,7 @@ struct cma_recycle_run {
  * @held_map: a bit for each page of the area, set if it is in @runs
  * @passed_end: until then, in 64 bit jiffies, CMA has passed over a place
  * @vain_end: until then CMA has no place for @vain_pages
- * @vain_pages: or for more
+ * @vain_pages: or for more; 0 if that is not known of any number
  * @vain_align: with this alignment, as an order, or a larger one
  * @waiting: allocations that are searching again: nothing is to be cached
  * @held: pages in @runs
@@ -253,12 +254,25 @@ static void cma_recycle_left(struct cma_recycler *recycler)
 	WRITE_ONCE(recycler->left, recycler->left + 1);
 }
 
+/* CMA has these: what it had no place for may find one among them. */
+static void cma_recycle_hope(struct cma_recycler *recycler, unsigned long pfn,
+			     unsigned long nr_pages)
+{
+	unsigned long gap = ALIGN(pfn, 1UL << recycler->vain_align) - pfn;
+
+	lockdep_assert_held(&recycler->lock);
+	if (recycler->vain_pages <= nr_pages &&
+	    gap <= nr_pages - recycler->vain_pages)
+		WRITE_ONCE(recycler->vain_pages, 0);
+}
+
 /* Pages that are nobody's go back to CMA. */
 static void cma_recycle_give(struct cma_recycler *recycler, unsigned long pfn,
 			     unsigned long nr_pages, enum cma_recycle_why why)
 {
 	lockdep_assert_held(&recycler->lock);
 	cma_release(recycler->cma, pfn_to_page(pfn), nr_pages);
+	cma_recycle_hope(recycler, pfn, nr_pages);
 	atomic64_add(nr_pages, &recycler->why[why]);
 	cma_recycle_left(recycler);
 }
@@ -451,7 +465,7 @@ static bool cma_recycle_in_vain(const struct cma_recycler *recycler,
 				unsigned long nr_pages, unsigned int align)
 {
 	lockdep_assert_held(&recycler->lock);
-	return nr_pages >= recycler->vain_pages &&
+	return recycler->vain_pages && nr_pages >= recycler->vain_pages &&
 	       align >= recycler->vain_align &&
 	       time_before64(get_jiffies_64(), recycler->vain_end);
 }
@@ -556,7 +570,7 @@ static struct page *cma_recycle_try(struct cma_recycler *recycler,
  */
 static void cma_recycle_see(struct cma_recycler *recycler, unsigned long place,
 			    unsigned long nr_pages, unsigned int align,
-			    const struct page *page)
+			    bool optional, const struct page *page)
 {
 	const struct cma_memrange *range = &recycler->cma->ranges[0];
 	unsigned long end = place + nr_pages;
@@ -573,9 +587,10 @@ static void cma_recycle_see(struct cma_recycler *recycler, unsigned long place,
 			return;
 	recycler->passed_end = get_jiffies_64() +
 			       msecs_to_jiffies(CMA_RECYCLE_PASSED_MS);
-	if (!page) {
+	/* asked about for wishes only: others would replace it by less */
+	if (!page && optional) {
 		recycler->vain_end = recycler->passed_end;
-		recycler->vain_pages = nr_pages;
+		WRITE_ONCE(recycler->vain_pages, nr_pages);
 		recycler->vain_align = align;
 	}
 }
@@ -612,7 +627,8 @@ static struct page *cma_recycle_attempt(struct cma *cma, unsigned long nr_pages,
 	if (page)
 		atomic64_inc(&recycler->misses);
 	if (place != CMA_RECYCLE_NOWHERE)
-		cma_recycle_see(recycler, place, nr_pages, align, page);
+		cma_recycle_see(recycler, place, nr_pages, align, optional,
+				page);
 	if (page || !optional || fatal_signal_pending(current))
 		return page;
 
@@ -629,7 +645,7 @@ static struct page *cma_recycle_attempt(struct cma *cma, unsigned long nr_pages,
  * @align: alignment that it must have, as an order
  * @wish: alignment, as an order, that it has if the first such place can be had,
  *	or one that is all held or all CMA's, unless CMA had none within the last
- *	second; at least @align
+ *	second and got none from here since; at least @align
  *
  * What is recycled has not been zeroed, as what cma_alloc() gives has not.  The
  * caller charges it first.  Fails quietly.
@@ -667,9 +683,12 @@ static void cma_recycle_start_idle(struct cma_recycler *recycler)
 				   msecs_to_jiffies(recycler->idle_ms));
 }
 
-/* Whether there is a run for them: one beside them, a spare one, or the oldest. */
-static bool cma_recycle_has_run(struct cma_recycler *recycler,
-				unsigned long pfn, unsigned long nr_pages)
+/*
+ * Sees to it that there is a run for them: one beside them, a spare one, or the
+ * oldest, which goes back.  False if that is too large.
+ */
+static bool cma_recycle_make_run(struct cma_recycler *recycler,
+				 unsigned long pfn, unsigned long nr_pages)
 {
 	unsigned long place = pfn - cma_recycle_base(recycler);
 	unsigned long behind = place + nr_pages;
@@ -700,16 +719,15 @@ static bool cma_recycle_keep(struct cma_recycler *recycler, unsigned long pfn,
 	if (nr_pages > recycler->max || recycler->held > recycler->max ||
 	    recycler->waiting || cma_recycle_poisoned(pfn, nr_pages))
 		return false;
-	if (!cma_recycle_has_run(recycler, pfn, nr_pages))
+	if (!cma_recycle_make_run(recycler, pfn, nr_pages))
 		return false;
-	if (recycler->held > recycler->max - nr_pages) {
-		cma_recycle_give_back(recycler, recycler->held + nr_pages -
-				      recycler->max, CMA_RECYCLE_LIMIT);
-		/* it may have been the one beside them */
-		if (!cma_recycle_has_run(recycler, pfn, nr_pages))
-			return false;
-	}
 	cma_recycle_insert(recycler, pfn, nr_pages);
+	if (recycler->held > recycler->max) {
+		cma_recycle_give_back(recycler, recycler->held - recycler->max,
+				      CMA_RECYCLE_LIMIT);
+		/* as many as came were not idle */
+		recycler->low = min(recycler->low, recycler->held - nr_pages);
+	}
 	if (!recycler->idle_started)
 		cma_recycle_start_idle(recycler);
 	return true;
@@ -730,12 +748,16 @@ void cma_recycle_free(struct cma *cma, struct page *page,
 {
 	struct cma_recycler *recycler = cma_recycler_of(cma);
 
-	/* a look without the lock saves taking it where this is turned off */
+	/* looks without the lock save taking it where this is turned off */
 	if (recycler && nr_pages <= READ_ONCE(recycler->max) &&
 	    !want_init_on_free() &&
 	    cma_recycle_keep(recycler, page_to_pfn(page), nr_pages))
 		return;
 	cma_release(cma, page, nr_pages);
+	if (recycler && READ_ONCE(recycler->vain_pages)) {
+		guard(mutex)(&recycler->lock);
+		cma_recycle_hope(recycler, page_to_pfn(page), nr_pages);
+	}
 }
 EXPORT_SYMBOL_GPL(cma_recycle_free);
 
@@ -760,7 +782,7 @@ unsigned long cma_recycle_held(const struct cma *cma)
  * @cma: the area
  * @nr_pages: how much is wanted
  * @align: alignment that it must have, as an order
- * @want: for cma_recycle_again(), which must follow
+ * @want: for cma_recycle_again(), which must follow if the search is not optional
  *
  * Gives back what is held of the first place that fits.  The search would go
  * around it, and memory that is used for long would lie where nothing did

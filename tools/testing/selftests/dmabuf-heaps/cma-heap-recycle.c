@@ -993,6 +993,45 @@ static void test_wish_kept(const struct cma_heap *heap)
 	knob_expect(heap, "held_bytes", kept * page);
 }
 
+/*
+ * CMA had no place with the alignment of a huge page.  It is asked again as soon
+ * as there is one, though the cache is off and has not held what was freed.
+ */
+static void test_wish_again(const struct cma_heap *heap)
+{
+	const __u64 area = heap->size / page, wish = 2 * STEP;
+	__u64 base, number, first;
+	int odd, lone, fd, others[16];
+	unsigned int i;
+
+	need_huge_steps(heap);
+	number = pin_page(heap, &base);
+	first = step_behind(base, number);
+	/* Nothing is free in front of the page, but for its huge page's own half */
+	for (i = 0;; i++) {
+		lone = alloc_buffer(heap, STEP * page);
+		if (importer_frame(&sb, lone) == base + first)
+			break;
+		if (i == ARRAY_SIZE(others))
+			case_skip(&sb, "the page is too far behind");
+		others[i] = lone;
+	}
+	alloc_buffer(heap, STEP * page);
+	odd = alloc_buffer(heap, (wish + STEP) * page);
+	if (importer_frame(&sb, odd) != base + first + 2 * STEP)
+		case_fail("not where the aligned place is its second part");
+	alloc_buffer(heap, (area - first - 5 * STEP) * page);
+
+	/* The page's huge page is free but for the page */
+	close(lone);
+	fd = cma_heap_alloc(heap, wish * page);
+	if (fd >= 0)
+		case_fail("there is room for another one");
+	close(odd);
+	fd = alloc_buffer(heap, wish * page);
+	expect_value("frame", importer_frame(&sb, fd), base + first + 3 * STEP);
+}
+
 /* What nobody has a use for goes back after a while */
 static void test_idle(const struct cma_heap *heap)
 {
@@ -1484,6 +1523,7 @@ static const struct cma_heap_case cases[] = {
 	{ test_passed_over,	"passed_over" },
 	{ test_passed_near,	"passed_near",	true },
 	{ test_passed_huge,	"passed_huge",	true },
+	{ test_wish_again,	"wish_again",	true },
 	{ test_passed_small,	"passed_small",	true },
 	{ test_wish_kept,	"wish_kept",	true },
 	{ test_idle,		"idle" },
