@@ -12,7 +12,8 @@
 #	kernels	where those of the flavour are: that, or a folder in it
 #	out	the kernel's O= directory
 #
-# and use_compiler sets compiler, one_at_a_time waits for others who build here.
+# and use_compiler sets compiler, one_at_a_time waits for others who build here,
+# compile_each has the caller's kmake compile single objects.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dmem-heaps
@@ -69,4 +70,23 @@ one_at_a_time() {
 	mkdir -p "$work"
 	exec {lock}> "$work/$1.lock"
 	flock "$lock"
+}
+
+# compile_each FOLDER JUDGE OBJECTS...: compiles them with kmake, again in any case,
+# and calls JUDGE OBJECT SAID for each.  All at once, as make takes long to begin; one
+# by one if anything was said, to see of which.
+compile_each() {
+	local folder=$1 judge=$2 object said all
+	shift 2
+	(cd "$folder" && rm -f "$@")
+	all=$(kmake -k -j"$(nproc)" "$@" 2>&1)
+	for object; do
+		said=
+		if [ -n "$all" ]; then
+			rm -f "$folder/$object"
+			said=$(kmake "$object" 2>&1)
+		fi
+		[ -n "$said" ] || [ -f "$folder/$object" ] || said="no $object"
+		"$judge" "$object" "$said"
+	done
 }
